@@ -1,0 +1,3 @@
+//! What the names in an archive mean: keys, identifiers, periods. No I/O.
+
+pub mod ids;

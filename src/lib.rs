@@ -1,0 +1,21 @@
+//! trailproof reads a company's whole AWS CloudTrail archive and proves it.
+//!
+//! ```text
+//! archive   what names mean: keys, identifiers, periods                       no I/O
+//! source    where bytes live: an S3 bucket, a directory
+//! fetch     retries and limits over any source
+//! gunzip    inflate and hash in one pass                                      no I/O
+//! verify    is it what AWS delivered? digests, signatures, chains             no I/O
+//! event     inflated bytes to records, as spans of the source                 no I/O
+//! columns   records to Arrow columns                                          no I/O
+//! sink      columns to Parquet files, whole or not at all
+//! report    counts, findings, chains: data only
+//! pipeline  joins the stages; the only place that spawns
+//! cli       arguments, terminal, clock, environment
+//! ```
+//!
+//! Three promises stand over everything: nothing is skipped silently; "could not read" is never "tampered"; the bytes
+//! that were hashed are the bytes that were parsed.
+
+pub mod archive;
+pub mod source;

@@ -1,0 +1,3 @@
+//! The `trailproof` command.
+
+fn main() {}

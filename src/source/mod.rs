@@ -1,0 +1,200 @@
+//! Where the bytes of an archive live: an S3 bucket or a directory that mirrors one.
+//!
+//! A [`Source`] makes one attempt; [`crate::fetch`] repeats what is worth repeating. A source never interprets what it
+//! reads, and a [`SourceError`] says only that we could not look.
+
+pub mod directory;
+pub mod s3;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// One object: its bucket and key. A directory mirrors buckets without naming them, so there the bucket is empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// Bucket name, empty for a directory.
+    pub bucket: Arc<str>,
+    /// Object key, or the path below the directory with `/` between its parts.
+    pub key: String,
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.bucket.is_empty() { f.write_str(&self.key) } else { write!(f, "s3://{}/{}", self.bucket, self.key) }
+    }
+}
+
+/// One object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Full key.
+    pub key: String,
+    /// Stored bytes.
+    pub size: u64,
+}
+
+/// One page of a listing, in key order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Objects directly under the prefix (all of them, at any depth, when no delimiter was asked).
+    pub objects: Vec<Listed>,
+    /// With a delimiter: the "folders" under the prefix, each ending in `/`.
+    pub folders: Vec<String>,
+    /// Pass to the next call; `None` on the last page.
+    pub next: Option<String>,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Copy)]
+pub struct ListRequest<'a> {
+    /// Bucket name, empty for a directory.
+    pub bucket: &'a str,
+    /// Only keys that start with this text.
+    pub prefix: &'a str,
+    /// Group keys at the next `/` into [`Page::folders`].
+    pub by_folder: bool,
+    /// [`Page::next`] of the page before.
+    pub continuation: Option<&'a str>,
+}
+
+/// The stored bytes of an object, fetched or about to be read where they are needed.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Fetched over the network.
+    Bytes(Bytes),
+    /// A local file; the worker that inflates it reads it, into a buffer it uses again.
+    File(PathBuf),
+}
+
+/// The user metadata that CloudTrail puts on a digest (names without `x-amz-meta-`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DigestMetadata {
+    /// `signature`: hex.
+    pub signature: Option<String>,
+    /// `signature-algorithm`: `SHA256withRSA`.
+    pub signature_algorithm: Option<String>,
+    /// `backfill-generation-timestamp`: on backfill digests only.
+    pub backfill_generation: Option<String>,
+}
+
+impl DigestMetadata {
+    /// Picks the three fields from user metadata, whatever the case of the names.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut metadata = Self::default();
+        for (name, value) in pairs {
+            let slot = match name.to_ascii_lowercase().as_str() {
+                "signature" => &mut metadata.signature,
+                "signature-algorithm" => &mut metadata.signature_algorithm,
+                "backfill-generation-timestamp" => &mut metadata.backfill_generation,
+                _ => continue,
+            };
+            *slot = Some(value.to_owned());
+        }
+        metadata
+    }
+}
+
+/// We could not read. Says nothing about tampering; the object is listed as unreadable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// No such object (or it vanished after the listing).
+    #[error("no such object")]
+    Missing,
+    /// The bucket or the directory itself does not exist.
+    #[error("{what} does not exist")]
+    NoSuchPlace {
+        /// The bucket or directory.
+        what: String,
+    },
+    /// S3 or the file system refused.
+    #[error("access denied ({detail})")]
+    Denied {
+        /// The service's own code and message.
+        detail: String,
+    },
+    /// S3 would serve the object, KMS will not decrypt it.
+    #[error("KMS refused to decrypt ({detail})")]
+    KmsDenied {
+        /// The service's own code and message.
+        detail: String,
+    },
+    /// The object lies in an archive tier and must be restored first.
+    #[error("object is archived ({storage_class}) and must be restored before it can be read")]
+    Archived {
+        /// Storage class as S3 names it, or `unknown`.
+        storage_class: String,
+    },
+    /// Throttling or a server fault that outlasted its retries.
+    #[error("the service did not serve it ({detail})")]
+    Unavailable {
+        /// The service's own code and message.
+        detail: String,
+    },
+    /// The connection broke, stalled, or ended before `Content-Length` bytes.
+    #[error("the transfer broke off ({detail})")]
+    Broken {
+        /// What the transport said.
+        detail: String,
+    },
+    /// The object is larger than this run may hold.
+    #[error("object is {size} bytes, more than the {limit} bytes that this run may hold")]
+    TooLarge {
+        /// Stored bytes.
+        size: u64,
+        /// Limit in bytes.
+        limit: u64,
+    },
+    /// Anything else the source reported.
+    #[error("cannot be read ({detail})")]
+    Other {
+        /// What was reported.
+        detail: String,
+    },
+}
+
+impl SourceError {
+    /// Whether another attempt may succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Broken { .. })
+    }
+
+    /// What would mend it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied { .. } => Some("grant s3:GetObject (and s3:ListBucket) on the archive to the reader"),
+            Self::KmsDenied { .. } => Some("grant kms:Decrypt on the trail's key to the reader"),
+            Self::Archived { .. } => Some("restore the object (s3:RestoreObject) and run again"),
+            Self::Unavailable { .. } | Self::Broken { .. } => Some("run again; lower --concurrency if it persists"),
+            Self::TooLarge { .. } => Some("run again with a larger --max-memory"),
+            Self::Missing | Self::NoSuchPlace { .. } | Self::Other { .. } => None,
+        }
+    }
+}
+
+/// A place that holds the objects of an archive. Each call is one attempt.
+pub trait Source: Send + Sync + 'static {
+    /// One page of a listing, in key order.
+    ///
+    /// # Errors
+    /// Any [`SourceError`] but `Missing`.
+    fn list(&self, request: ListRequest<'_>) -> impl Future<Output = Result<Page, SourceError>> + Send;
+
+    /// An object's stored bytes, exactly as stored: never decoded by `Content-Encoding`.
+    ///
+    /// # Errors
+    /// Any [`SourceError`].
+    fn read(&self, object: &ObjectRef) -> impl Future<Output = Result<Body, SourceError>> + Send;
+
+    /// A digest's stored bytes with its signature metadata.
+    ///
+    /// # Errors
+    /// Any [`SourceError`].
+    fn read_digest(
+        &self,
+        object: &ObjectRef,
+    ) -> impl Future<Output = Result<(Body, DigestMetadata), SourceError>> + Send;
+}
