@@ -1,3 +1,4 @@
 //! What the names in an archive mean: keys, identifiers, periods. No I/O.
 
 pub mod ids;
+pub mod key;

@@ -1,0 +1,420 @@
+//! The grammar of object keys: which log file, digest or other object a key names.
+//!
+//! ```text
+//! key  := root "AWSLogs/" [ org "/" ] account "/" kind "/" region "/" YYYY "/" MM "/" DD "/" file
+//! log  := account "_" kind "_" region "_" YYYYMMDD "T" HHMM "Z" unique ".json.gz"
+//! digest := account "_CloudTrail-Digest_" region "_" trail "_" home "_" YYYYMMDD "T" HHMMSS "Z" [ "_backfill" ] ".json.gz"
+//! ```
+//!
+//! The `AWSLogs/` element is the one nearest the right-hand end that a valid tail follows, because Control Tower puts
+//! the organization id in front of the whole (`o-x/AWSLogs/o-x/…`). Digest names are parsed from both ends: a trail
+//! name may itself contain `_` and pieces that look like Regions.
+//!
+//! Invariant: a parsed name renders to exactly the key it was parsed from; a key that would not is not parsed.
+//! Spec: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html>
+
+use std::fmt;
+
+use compact_str::CompactString;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+
+use super::ids::{AccountId, OrgId, Region};
+
+/// What a log file holds, by the folder that CloudTrail puts it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub enum LogKind {
+    /// Management and data events.
+    CloudTrail,
+    /// Insights events.
+    #[serde(rename = "CloudTrail-Insight")]
+    Insight,
+    /// Network activity events of VPC endpoints.
+    #[serde(rename = "CloudTrail-NetworkActivity")]
+    NetworkActivity,
+    /// Five-minute summaries of data events.
+    #[serde(rename = "CloudTrail-Aggregated")]
+    Aggregated,
+}
+
+/// The folder that holds digests.
+pub const DIGEST_FOLDER: &str = "CloudTrail-Digest";
+
+const LOG_SUFFIX: &str = ".json.gz";
+const BACKFILL: &str = "_backfill";
+
+impl LogKind {
+    /// Every kind, in the order that reports use.
+    pub const ALL: [Self; 4] = [Self::CloudTrail, Self::Insight, Self::NetworkActivity, Self::Aggregated];
+
+    /// The folder name, which file names repeat.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::CloudTrail => "CloudTrail",
+            Self::Insight => "CloudTrail-Insight",
+            Self::NetworkActivity => "CloudTrail-NetworkActivity",
+            Self::Aggregated => "CloudTrail-Aggregated",
+        }
+    }
+
+    fn from_folder(folder: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.folder() == folder)
+    }
+}
+
+impl fmt::Display for LogKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.folder())
+    }
+}
+
+/// The account and Region that a folder belongs to, and the organization it was delivered under.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct AccountRegion {
+    /// Absent for a trail that is not an organization trail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<OrgId>,
+    /// The account whose events these are (the folder's; records carry their own).
+    pub account: AccountId,
+    /// The Region whose events these are.
+    pub region: Region,
+}
+
+impl fmt::Display for AccountRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(org) = &self.org {
+            write!(f, "{org}/")?;
+        }
+        write!(f, "{}/{}", self.account, self.region)
+    }
+}
+
+/// The name of one log file within its account and Region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogName {
+    /// Date folder.
+    pub day: Date,
+    /// The minute in the file name: about when the file was delivered, not when its events happened.
+    pub minute: Timestamp,
+    /// What the log holds.
+    pub kind: LogKind,
+    /// Everything between the `Z` of the time and `.json.gz`.
+    pub unique: CompactString,
+}
+
+/// The name of one digest within its account and Region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DigestName {
+    /// Trail name.
+    pub trail: CompactString,
+    /// Region in which the trail was created.
+    pub home: Region,
+    /// Whether CloudTrail made it later, for logs that the regular digest left out.
+    pub backfill: bool,
+    /// The end of the time the digest covers.
+    pub end: Timestamp,
+    /// Date folder.
+    pub day: Date,
+}
+
+/// What a key names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectName {
+    /// A log file.
+    Log(AccountRegion, LogName),
+    /// A digest.
+    Digest(AccountRegion, DigestName),
+    /// An object in a CloudTrail folder whose name CloudTrail would not give it.
+    Misnamed {
+        /// Whose folder it lies in.
+        place: AccountRegion,
+        /// Whether that folder is a digest folder.
+        among_digests: bool,
+    },
+    /// A zero-byte placeholder for a folder.
+    Folder,
+    /// Not CloudTrail's.
+    Foreign,
+}
+
+/// Splits a key into its root (everything before `AWSLogs/`) and what it names there.
+pub fn parse(key: &str) -> (&str, ObjectName) {
+    if key.ends_with('/') {
+        return ("", ObjectName::Folder);
+    }
+    let mut end = key.len();
+    while let Some(at) = key[..end].rfind("AWSLogs/") {
+        if at == 0 || key.as_bytes()[at - 1] == b'/' {
+            let (root, tail) = (&key[..at], &key[at + "AWSLogs/".len()..]);
+            if let Some(name) = parse_tail(tail) {
+                return (root, name);
+            }
+        }
+        end = at;
+    }
+    ("", ObjectName::Foreign)
+}
+
+/// `None` when the tail is not a CloudTrail folder at all.
+fn parse_tail(tail: &str) -> Option<ObjectName> {
+    let (first, after_first) = tail.split_once('/')?;
+    let (org, account, rest) = match first.parse::<OrgId>() {
+        Ok(org) => {
+            let (account, rest) = after_first.split_once('/')?;
+            (Some(org), account, rest)
+        }
+        Err(_) => (None, first, after_first),
+    };
+    let account = account.parse::<AccountId>().ok()?;
+    let (folder, rest) = rest.split_once('/')?;
+    let kind = LogKind::from_folder(folder);
+    let among_digests = folder == DIGEST_FOLDER;
+    if kind.is_none() && !among_digests {
+        return None;
+    }
+    let (region, rest) = rest.split_once('/')?;
+    let place = AccountRegion { org, account, region: region.parse().ok()? };
+    let name = parse_dated(rest).and_then(|(day, file)| match kind {
+        Some(kind) => parse_log(&place, kind, day, file),
+        None => parse_digest(&place, day, file),
+    });
+    Some(match name {
+        Some(Named::Log(name)) => ObjectName::Log(place, name),
+        Some(Named::Digest(name)) => ObjectName::Digest(place, name),
+        None => ObjectName::Misnamed { place, among_digests },
+    })
+}
+
+enum Named {
+    Log(LogName),
+    Digest(DigestName),
+}
+
+fn parse_dated(rest: &str) -> Option<(Date, &str)> {
+    let day = parse_day_folders(rest.get(..11)?)?;
+    let file = &rest[11..];
+    (!file.is_empty() && !file.contains('/')).then_some((day, file))
+}
+
+/// `YYYY/MM/DD/` to a date.
+fn parse_day_folders(text: &str) -> Option<Date> {
+    let bytes = text.as_bytes();
+    let slashes = bytes.len() == 11 && bytes[4] == b'/' && bytes[7] == b'/' && bytes[10] == b'/';
+    if !slashes {
+        return None;
+    }
+    date(digits(&bytes[0..4])?, digits(&bytes[5..7])?, digits(&bytes[8..10])?)
+}
+
+fn parse_log(place: &AccountRegion, kind: LogKind, day: Date, file: &str) -> Option<Named> {
+    let rest = strip_field(file, place.account.as_str())?;
+    let rest = strip_field(rest, kind.folder())?;
+    let rest = strip_field(rest, place.region.as_str())?;
+    let stem = rest.strip_suffix(LOG_SUFFIX)?;
+    let (time, unique) = (stem.get(..14)?, &stem[14..]);
+    let bytes = time.as_bytes();
+    if bytes[13] != b'Z' {
+        return None;
+    }
+    let minute = timestamp(&bytes[..13])?;
+    let plain = !unique.is_empty()
+        && unique.len() <= 64
+        && unique.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    plain.then(|| Named::Log(LogName { day, minute, kind, unique: unique.into() }))
+}
+
+fn parse_digest(place: &AccountRegion, day: Date, file: &str) -> Option<Named> {
+    let rest = strip_field(file, place.account.as_str())?;
+    let rest = strip_field(rest, DIGEST_FOLDER)?;
+    let rest = strip_field(rest, place.region.as_str())?;
+    let stem = rest.strip_suffix(LOG_SUFFIX)?;
+    let (stem, backfill) = match stem.strip_suffix(BACKFILL) {
+        Some(stem) => (stem, true),
+        None => (stem, false),
+    };
+    let (rest, time) = stem.rsplit_once('_')?;
+    let (trail, home) = rest.rsplit_once('_')?;
+    let time = time.strip_suffix('Z').filter(|t| t.len() == 15)?;
+    let end = timestamp(time.as_bytes())?;
+    let trail_ok = !trail.is_empty()
+        && trail.len() <= 128
+        && trail.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if !trail_ok {
+        return None;
+    }
+    Some(Named::Digest(DigestName { trail: trail.into(), home: home.parse().ok()?, backfill, end, day }))
+}
+
+fn strip_field<'a>(text: &'a str, field: &str) -> Option<&'a str> {
+    text.strip_prefix(field)?.strip_prefix('_')
+}
+
+/// `YYYYMMDDTHHMM` or `YYYYMMDDTHHMMSS` to a time.
+fn timestamp(text: &[u8]) -> Option<Timestamp> {
+    if text[8] != b'T' {
+        return None;
+    }
+    let day = date(digits(&text[0..4])?, digits(&text[4..6])?, digits(&text[6..8])?)?;
+    let second = if text.len() == 15 { digits(&text[13..15])? } else { 0 };
+    let time = Time::new(
+        i8::try_from(digits(&text[9..11])?).ok()?,
+        i8::try_from(digits(&text[11..13])?).ok()?,
+        second as i8,
+        0,
+    )
+    .ok()?;
+    if second > 59 {
+        return None;
+    }
+    DateTime::from_parts(day, time).to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+fn date(year: i16, month: i16, day: i16) -> Option<Date> {
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+fn digits(text: &[u8]) -> Option<i16> {
+    text.iter().try_fold(0_i16, |value, b| b.is_ascii_digit().then(|| value * 10 + i16::from(b - b'0')))
+}
+
+/// Writes the key of the folder of one day: everything up to the file name.
+fn write_folder(key: &mut String, root: &str, place: &AccountRegion, folder: &str, day: Date) {
+    use fmt::Write as _;
+    key.push_str(root);
+    key.push_str("AWSLogs/");
+    if let Some(org) = &place.org {
+        key.push_str(org.as_str());
+        key.push('/');
+    }
+    let (account, region) = (place.account.as_str(), place.region.as_str());
+    write!(key, "{account}/{folder}/{region}/{:04}/{:02}/{:02}/", day.year(), day.month(), day.day())
+        .expect("writing to a String cannot fail");
+    write!(key, "{account}_{folder}_{region}_").expect("writing to a String cannot fail");
+}
+
+impl LogName {
+    /// The object key of this log.
+    pub fn key(&self, root: &str, place: &AccountRegion) -> String {
+        let mut key = String::with_capacity(root.len() + 190);
+        write_folder(&mut key, root, place, self.kind.folder(), self.day);
+        key.push_str(&compact_time(self.minute)[..13]);
+        key.push('Z');
+        key.push_str(&self.unique);
+        key.push_str(LOG_SUFFIX);
+        key
+    }
+}
+
+impl DigestName {
+    /// The object key of this digest.
+    pub fn key(&self, root: &str, place: &AccountRegion) -> String {
+        let mut key = String::with_capacity(root.len() + 220);
+        write_folder(&mut key, root, place, DIGEST_FOLDER, self.day);
+        for part in [self.trail.as_str(), "_", self.home.as_str(), "_", &compact_time(self.end), "Z"] {
+            key.push_str(part);
+        }
+        if self.backfill {
+            key.push_str(BACKFILL);
+        }
+        key.push_str(LOG_SUFFIX);
+        key
+    }
+}
+
+/// `YYYYMMDDTHHMMSS`, UTC.
+fn compact_time(time: Timestamp) -> String {
+    let at = time.to_zoned(TimeZone::UTC);
+    format!("{:04}{:02}{:02}T{:02}{:02}{:02}", at.year(), at.month(), at.day(), at.hour(), at.minute(), at.second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "AWSLogs/111122223333/CloudTrail/us-east-2/2026/01/02/111122223333_CloudTrail_us-east-2_20260102T0305Z_AbCdEfGhIjKlMnOp.json.gz";
+    const DIGEST: &str = "AWSLogs/o-exampleorgid/444455556666/CloudTrail-Digest/eu-west-1/2026/01/02/444455556666_CloudTrail-Digest_eu-west-1_us-east-1_my_us-west-2_trail_us-east-2_20260102T040131Z_backfill.json.gz";
+
+    fn rendered(key: &str) -> Option<String> {
+        match parse(key) {
+            (root, ObjectName::Log(place, name)) => Some(name.key(root, &place)),
+            (root, ObjectName::Digest(place, name)) => Some(name.key(root, &place)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn parsed_names_render_to_the_same_key() {
+        for key in [
+            LOG.to_owned(),
+            DIGEST.to_owned(),
+            format!("audit/ct/{LOG}"),
+            format!("o-exampleorgid/{DIGEST}"),
+            format!("AWSLogs/{LOG}"),
+            LOG.replace("Z_AbCd", "ZAbCd"),
+            LOG.replace("CloudTrail/", "CloudTrail-Insight/").replace("_CloudTrail_", "_CloudTrail-Insight_"),
+        ] {
+            assert_eq!(rendered(&key).as_deref(), Some(key.as_str()));
+        }
+    }
+
+    #[test]
+    fn trail_names_may_look_like_regions() {
+        let (_, ObjectName::Digest(_, name)) = parse(DIGEST) else { panic!("not a digest") };
+        assert_eq!(
+            (name.trail.as_str(), name.home.as_str(), name.backfill),
+            ("us-east-1_my_us-west-2_trail", "us-east-2", true)
+        );
+    }
+
+    #[test]
+    fn control_tower_prefix_is_part_of_the_root() {
+        let key = format!("o-exampleorgid/{DIGEST}");
+        assert_eq!(parse(&key).0, "o-exampleorgid/");
+    }
+
+    #[test]
+    fn impossible_dates_are_misnamed_not_parsed() {
+        for key in [
+            LOG.replace("2026/01/02", "2026/13/02"),
+            LOG.replace("T0305Z", "T2505Z"),
+            LOG.replace("20260102T", "20261302T"),
+            DIGEST.replace("T040131Z", "T040161Z"),
+            LOG.replace("111122223333_", "111122223334_"),
+            LOG.replace(".json.gz", ".json"),
+        ] {
+            assert!(matches!(parse(&key).1, ObjectName::Misnamed { .. }), "{key}: {:?}", parse(&key));
+        }
+    }
+
+    #[test]
+    fn other_services_are_foreign() {
+        for key in [
+            "AWSLogs/111122223333/Config/us-east-1/2026/1/2/x.json.gz",
+            "readme.txt",
+            "AWSLogs/x",
+            "",
+            "ÄWSLogs/AWSLogs/ü/CloudTrail/",
+        ] {
+            assert!(matches!(parse(key).1, ObjectName::Foreign | ObjectName::Folder), "{key}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_key_panics_and_every_parsed_key_round_trips(key in "(AWSLogs/)?[o0-9A-Za-z_/.Z-]{0,40}\\PC{0,10}(/CloudTrail/us-east-1/2026/01/02/)?\\PC{0,60}") {
+            if let Some(again) = rendered(&key) {
+                proptest::prop_assert_eq!(again, key);
+            }
+        }
+
+        #[test]
+        fn every_log_name_round_trips(seconds in 0_i64..4_000_000_000, unique in "_?[A-Za-z0-9]{1,16}", kind in 0_usize..4) {
+            let minute = Timestamp::from_second(seconds / 60 * 60).expect("in range");
+            let place = AccountRegion { org: None, account: "000011112222".parse().expect("account"), region: "us-gov-west-1".parse().expect("Region") };
+            let name = LogName { day: Date::constant(2026, 2, 28), minute, kind: LogKind::ALL[kind], unique: unique.into() };
+            let key = name.key("p/q/", &place);
+            proptest::prop_assert_eq!(parse(&key), ("p/q/", ObjectName::Log(place, name)));
+        }
+    }
+}
