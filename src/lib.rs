@@ -18,4 +18,8 @@
 //! that were hashed are the bytes that were parsed.
 
 pub mod archive;
+pub mod finding;
+pub mod gunzip;
+pub mod sha256;
 pub mod source;
+pub mod verify;

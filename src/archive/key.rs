@@ -18,7 +18,7 @@ use std::fmt;
 use compact_str::CompactString;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 
 use super::ids::{AccountId, OrgId, Region};
 
@@ -267,7 +267,7 @@ fn timestamp(text: &[u8]) -> Option<Timestamp> {
     if second > 59 {
         return None;
     }
-    DateTime::from_parts(day, time).to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    Offset::UTC.to_timestamp(DateTime::from_parts(day, time)).ok()
 }
 
 fn date(year: i16, month: i16, day: i16) -> Option<Date> {
@@ -324,7 +324,7 @@ impl DigestName {
 
 /// `YYYYMMDDTHHMMSS`, UTC.
 fn compact_time(time: Timestamp) -> String {
-    let at = time.to_zoned(TimeZone::UTC);
+    let at = Offset::UTC.to_datetime(time);
     format!("{:04}{:02}{:02}T{:02}{:02}{:02}", at.year(), at.month(), at.day(), at.hour(), at.minute(), at.second())
 }
 

@@ -1,1 +1,1 @@
-//! An archive in S3.
+//! S3.

@@ -1,0 +1,205 @@
+//! Findings: what was looked at and is not as it should be, or could not be looked at. Data only.
+//!
+//! A finding's [`FindingId`] is stable; its severity follows from the id alone and decides the exit code.
+
+use serde::Serialize;
+
+/// How bad a finding is, by its cause. Ordered: the later, the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; changes nothing that was proven.
+    Warning,
+    /// Something could not be read or checked. Says nothing about alteration.
+    Inconclusive,
+    /// Something is not covered by any digest, so nothing vouches for it.
+    Coverage,
+    /// Something CloudTrail would not have written, and that cannot be understood.
+    Malformed,
+    /// Something is not as CloudTrail delivered it.
+    Tamper,
+}
+
+macro_rules! finding_ids {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal, $severity:ident;)+) => {
+        /// What a finding says, by a name that stays the same from version to version.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum FindingId { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl FindingId {
+            /// Every id, in the order that the documentation uses.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable name.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $id,)+ }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)+ }
+            }
+        }
+    };
+}
+
+finding_ids! {
+    /// A log's content differs from what its digest records.
+    LogAltered = "log-altered", Tamper;
+    /// A log's listed content is followed by bytes that other readers would read.
+    LogTrailingData = "log-trailing-data", Tamper;
+    /// A digest lists a log that the archive no longer holds.
+    LogMissing = "log-missing", Tamper;
+    /// A digest's signature does not hold over its content.
+    DigestAltered = "digest-altered", Tamper;
+    /// A digest lies elsewhere than where CloudTrail put it.
+    DigestMoved = "digest-moved", Tamper;
+    /// A digest names a key that CloudTrail does not know.
+    DigestUnknownKey = "digest-unknown-key", Tamper;
+    /// A digest names a key of another Region.
+    DigestForeignKey = "digest-foreign-key", Tamper;
+    /// A digest's signature algorithm is not CloudTrail's.
+    DigestAlgorithm = "digest-algorithm", Tamper;
+    /// A digest's content is followed by bytes that other readers would read.
+    DigestTrailingData = "digest-trailing-data", Tamper;
+    /// A signed digest points to a digest that the archive no longer holds.
+    DigestMissing = "digest-missing", Tamper;
+    /// A digest records another hash than its predecessor has.
+    LinkHashDiffers = "link-hash-differs", Tamper;
+    /// A digest records another signature than its predecessor has.
+    LinkSignatureDiffers = "link-signature-differs", Tamper;
+    /// A digest points past a digest that lies between.
+    LinkSkipsDigest = "link-skips-digest", Tamper;
+    /// A digest's hours reach back over those of other digests.
+    WindowReachesBack = "window-reaches-back", Tamper;
+    /// A digest is signed for another account than the folder it lies in.
+    DigestForeignAccount = "digest-foreign-account", Tamper;
+    /// A digest lists an object outside its own account, Region or bucket.
+    EntryOutOfScope = "entry-out-of-scope", Tamper;
+    /// A digest lists an object that is not a log.
+    EntryNotALog = "entry-not-a-log", Tamper;
+    /// A digest is not the JSON document that CloudTrail writes.
+    DigestMalformed = "digest-malformed", Malformed;
+    /// A digest is signed with a key too weak to prove anything.
+    KeyWeak = "key-weak", Malformed;
+    /// A chain begins anew: logging or validation was off before.
+    ChainRestart = "chain-restart", Coverage;
+    /// Hours between two linked digests that neither covers.
+    ChainGap = "chain-gap", Coverage;
+    /// The oldest digest's predecessor, and all before it, are gone.
+    ChainStartMissing = "chain-start-missing", Coverage;
+    /// The period asked for is not covered at its start or end.
+    PeriodNotCovered = "period-not-covered", Coverage;
+    /// A log that no digest names, although its hour is covered.
+    LogUnlisted = "log-unlisted", Coverage;
+    /// Logs in hours that no digest covers.
+    LogUncovered = "log-uncovered", Coverage;
+    /// Logs of a kind that no digest ever names.
+    KindNeverCovered = "kind-never-covered", Coverage;
+    /// Nothing was found that could be verified.
+    NothingToVerify = "nothing-to-verify", Coverage;
+    /// A log could not be read.
+    LogUnreadable = "log-unreadable", Inconclusive;
+    /// A digest could not be read.
+    DigestUnreadable = "digest-unreadable", Inconclusive;
+    /// A folder could not be listed, so what it holds is unknown.
+    ListingFailed = "listing-failed", Inconclusive;
+    /// The key that a digest names could not be had.
+    KeyUnavailable = "key-unavailable", Inconclusive;
+    /// A saved key does not fit its fingerprint.
+    KeyFileCorrupt = "key-file-corrupt", Inconclusive;
+    /// A digest's signature was lost, and no later digest holds it.
+    SignatureLost = "signature-lost", Inconclusive;
+    /// A backfill digest does not say when it was made, so its key is not known.
+    BackfillUndated = "backfill-undated", Inconclusive;
+    /// The run was stopped before it had looked at everything.
+    RunInterrupted = "run-interrupted", Inconclusive;
+    /// An object in a CloudTrail folder whose name CloudTrail would not give it.
+    NameUnexpected = "name-unexpected", Warning;
+    /// An object posing as a digest, in hours that signed digests cover, that none of them knows.
+    DigestPlanted = "digest-planted", Warning;
+    /// A digest's signature was lost and recovered from the next digest.
+    SignatureRecovered = "signature-recovered", Warning;
+    /// An object's gzip container is not as CloudTrail writes it; its content is.
+    ContainerDamaged = "container-damaged", Warning;
+    /// A digest writes a hash or signature in upper case.
+    HexUpperCase = "hex-upper-case", Warning;
+    /// A log is listed more than once.
+    LogListedTwice = "log-listed-twice", Warning;
+    /// Two digests of a chain cover some of the same time.
+    WindowsOverlap = "windows-overlap", Warning;
+    /// A digest's recorded end is not the time in its name.
+    EndUnlikeName = "end-unlike-name", Warning;
+    /// A log that is as delivered, or not covered, holds something that is not a record.
+    RecordsMalformed = "records-malformed", Warning;
+}
+
+impl Serialize for FindingId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One finding: the object, the fact, the expected fact.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// How bad it is; follows from `id`.
+    pub severity: Severity,
+    /// What it says.
+    pub id: FindingId,
+    /// The object that it is about, or the folder, or the chain.
+    pub object: String,
+    /// The digest that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What should have been found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// One sentence for people.
+    pub sentence: String,
+    /// What would mend it, or what to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// A finding about `object`, with its sentence.
+    pub fn new(id: FindingId, object: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self {
+            severity: id.severity(),
+            id,
+            object: object.into(),
+            digest: None,
+            expected: None,
+            found: None,
+            sentence: sentence.into(),
+            hint: None,
+        }
+    }
+
+    /// Names the digest that says so.
+    #[must_use]
+    pub fn by_digest(mut self, digest: impl Into<String>) -> Self {
+        self.digest = Some(digest.into());
+        self
+    }
+
+    /// States what should have been found and what was.
+    #[must_use]
+    pub fn compared(mut self, expected: impl ToString, found: impl ToString) -> Self {
+        self.expected = Some(expected.to_string());
+        self.found = Some(found.to_string());
+        self
+    }
+
+    /// Says what would mend it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}

@@ -1,0 +1,295 @@
+//! Reads a digest's JSON, and nothing that CloudTrail would not have written.
+//!
+//! Unknown fields are fine, because the signature covers the bytes and not what we make of them. Everything that two
+//! readers could understand differently (duplicate keys, a byte order mark, missing fields, half a predecessor) is
+//! [`Malformed`]. Not here: whether the signature holds ([`super::chain`]).
+//! Spec: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html>
+
+use jiff::Timestamp;
+use simd_json::{Node, StaticNode};
+
+use crate::sha256::Sha256;
+
+/// Nesting that CloudTrail's digests never come near.
+const MAX_DEPTH: usize = 32;
+
+/// The algorithm CloudTrail signs with.
+pub const SIGNATURE_ALGORITHM: &str = "SHA256withRSA";
+
+/// The algorithm CloudTrail hashes with.
+pub const HASH_ALGORITHM: &str = "SHA-256";
+
+/// Why a digest cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+/// A bucket and key as a digest records them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recorded {
+    /// Bucket name.
+    pub bucket: String,
+    /// Object key.
+    pub key: String,
+}
+
+impl std::fmt::Display for Recorded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// One log that a digest vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where CloudTrail put it.
+    pub log: Recorded,
+    /// SHA-256 of its inflated content.
+    pub hash: Sha256,
+    /// Whether the hash was written with upper-case digits.
+    pub upper_case: bool,
+}
+
+/// What a digest says of the one before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Previous {
+    /// Where it was put.
+    pub digest: Recorded,
+    /// SHA-256 of its inflated content.
+    pub hash: Sha256,
+    /// Its signature, hex as written.
+    pub signature: String,
+    /// Whether the hash was written with upper-case digits.
+    pub upper_case: bool,
+}
+
+/// A digest's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// The account it was delivered for.
+    pub account: String,
+    /// Start of the time it covers (by delivery, not by event).
+    pub start: Timestamp,
+    /// End of the time it covers.
+    pub end: Timestamp,
+    /// The end exactly as written, which is what is signed.
+    pub end_text: String,
+    /// Where CloudTrail put it.
+    pub place: Recorded,
+    /// MD5 of the public key's DER, hex.
+    pub fingerprint: String,
+    /// `SHA256withRSA`.
+    pub signature_algorithm: String,
+    /// Absent in a starting digest.
+    pub previous: Option<Previous>,
+    /// The logs it vouches for.
+    pub entries: Vec<Entry>,
+}
+
+impl Digest {
+    /// Reads a digest's inflated bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`] says what CloudTrail would not have written.
+    pub fn parse(content: &[u8]) -> Result<Self, Malformed> {
+        if content.starts_with(&[0xef, 0xbb, 0xbf]) {
+            return fail("it starts with a byte order mark");
+        }
+        if too_deep(content) {
+            return fail(format!("it nests deeper than {MAX_DEPTH} levels"));
+        }
+        let mut copy = content.to_vec();
+        let tape = simd_json::to_tape(&mut copy).map_err(|error| Malformed(format!("it is not JSON ({error})")))?;
+        let nodes = tape.0.as_slice();
+        check_keys(nodes)?;
+        let digest = Object::at(nodes, 0).ok_or_else(|| Malformed("it is not a JSON object".into()))?;
+        Self::from_object(&digest)
+    }
+
+    fn from_object(digest: &Object<'_, '_>) -> Result<Self, Malformed> {
+        let end_text = digest.text("digestEndTime")?.to_owned();
+        let parsed = Self {
+            account: digest.text("awsAccountId")?.to_owned(),
+            start: time("digestStartTime", digest.text("digestStartTime")?)?,
+            end: time("digestEndTime", &end_text)?,
+            end_text,
+            place: recorded(digest, "digestS3Bucket", "digestS3Object")?,
+            fingerprint: digest.text("digestPublicKeyFingerprint")?.to_owned(),
+            signature_algorithm: digest.text("digestSignatureAlgorithm")?.to_owned(),
+            previous: previous(digest)?,
+            entries: entries(digest)?,
+        };
+        for extreme in ["newestEventTime", "oldestEventTime"] {
+            digest.text_or_null(extreme)?;
+        }
+        if parsed.start > parsed.end {
+            return fail(format!("it starts at {} after its end at {}", parsed.start, parsed.end));
+        }
+        if parsed.previous.as_ref().is_some_and(|previous| previous.digest == parsed.place) {
+            return fail("it names itself as the digest before it");
+        }
+        Ok(parsed)
+    }
+
+    /// The bytes that CloudTrail signed, given the SHA-256 of this digest's content.
+    pub fn string_to_sign(&self, hash: &Sha256) -> String {
+        let previous = self.previous.as_ref().map_or("null", |previous| previous.signature.as_str());
+        format!("{}\n{}/{}\n{hash}\n{previous}", self.end_text, self.place.bucket, self.place.key)
+    }
+}
+
+fn fail<T>(why: impl Into<String>) -> Result<T, Malformed> {
+    Err(Malformed(why.into()))
+}
+
+fn time(field: &str, text: &str) -> Result<Timestamp, Malformed> {
+    text.parse().map_err(|_| Malformed(format!("{field} is {text:?}, not a time")))
+}
+
+fn recorded(object: &Object<'_, '_>, bucket: &str, key: &str) -> Result<Recorded, Malformed> {
+    Ok(Recorded { bucket: object.text(bucket)?.to_owned(), key: object.text(key)?.to_owned() })
+}
+
+fn hash(object: &Object<'_, '_>, value: &str, algorithm: &str) -> Result<(Sha256, bool), Malformed> {
+    let named = object.text(algorithm)?;
+    if named != HASH_ALGORITHM {
+        return fail(format!("{algorithm} is {named:?}, not {HASH_ALGORITHM}"));
+    }
+    let text = object.text(value)?;
+    let hash = Sha256::from_hex(text).ok_or_else(|| Malformed(format!("{value} is {text:?}, not 64 hex digits")))?;
+    Ok((hash, text.bytes().any(|b| b.is_ascii_uppercase())))
+}
+
+fn previous(digest: &Object<'_, '_>) -> Result<Option<Previous>, Malformed> {
+    const FIELDS: [&str; 5] = [
+        "previousDigestS3Bucket",
+        "previousDigestS3Object",
+        "previousDigestHashValue",
+        "previousDigestHashAlgorithm",
+        "previousDigestSignature",
+    ];
+    let mut given = 0;
+    for field in FIELDS {
+        given += usize::from(digest.text_or_null(field)?.is_some());
+    }
+    match given {
+        0 => Ok(None),
+        5 => {
+            let (hash, upper_case) = hash(digest, FIELDS[2], FIELDS[3])?;
+            let signature = digest.text(FIELDS[4])?.to_owned();
+            Ok(Some(Previous { digest: recorded(digest, FIELDS[0], FIELDS[1])?, hash, signature, upper_case }))
+        }
+        _ => fail(format!("{given} of the five previousDigest fields are given and the others are null")),
+    }
+}
+
+fn entries(digest: &Object<'_, '_>) -> Result<Vec<Entry>, Malformed> {
+    let Some(Node::Array { len, .. }) = digest.value("logFiles").map(|at| digest.nodes[at]) else {
+        return fail("logFiles is not a list");
+    };
+    let mut entries = Vec::with_capacity(len);
+    let mut at = digest.value("logFiles").map_or(0, |at| at + 1);
+    for _ in 0..len {
+        let entry =
+            Object::at(digest.nodes, at).ok_or_else(|| Malformed("an entry of logFiles is not an object".into()))?;
+        let (hash, upper_case) = hash(&entry, "hashValue", "hashAlgorithm")?;
+        for extreme in ["newestEventTime", "oldestEventTime"] {
+            if entry.value(extreme).is_some() {
+                entry.text_or_null(extreme)?;
+            }
+        }
+        entries.push(Entry { log: recorded(&entry, "s3Bucket", "s3Object")?, hash, upper_case });
+        at += span(&digest.nodes[at]);
+    }
+    Ok(entries)
+}
+
+/// An object on the tape.
+struct Object<'t, 'j> {
+    nodes: &'t [Node<'j>],
+    start: usize,
+    len: usize,
+}
+
+impl<'t, 'j> Object<'t, 'j> {
+    fn at(nodes: &'t [Node<'j>], at: usize) -> Option<Self> {
+        match nodes.get(at)? {
+            Node::Object { len, .. } => Some(Self { nodes, start: at + 1, len: *len }),
+            _ => None,
+        }
+    }
+
+    /// Where the value of `field` stands on the tape.
+    fn value(&self, field: &str) -> Option<usize> {
+        let mut at = self.start;
+        for _ in 0..self.len {
+            if matches!(self.nodes[at], Node::String(key) if key == field) {
+                return Some(at + 1);
+            }
+            at += 1 + span(&self.nodes[at + 1]);
+        }
+        None
+    }
+
+    fn text_or_null(&self, field: &str) -> Result<Option<&'j str>, Malformed> {
+        match self.value(field).map(|at| self.nodes[at]) {
+            Some(Node::String(text)) => Ok(Some(text)),
+            Some(Node::Static(StaticNode::Null)) => Ok(None),
+            Some(_) => fail(format!("{field} is not a text")),
+            None => fail(format!("{field} is missing")),
+        }
+    }
+
+    fn text(&self, field: &str) -> Result<&'j str, Malformed> {
+        self.text_or_null(field)?.ok_or_else(|| Malformed(format!("{field} is null")))
+    }
+}
+
+/// Nodes that a value takes on the tape.
+fn span(node: &Node<'_>) -> usize {
+    match node {
+        Node::Object { count, .. } | Node::Array { count, .. } => count + 1,
+        Node::String(_) | Node::Static(_) => 1,
+    }
+}
+
+/// Refuses an object at any level that has two values for one key.
+fn check_keys(nodes: &[Node<'_>]) -> Result<(), Malformed> {
+    for (at, node) in nodes.iter().enumerate() {
+        let Node::Object { len, .. } = node else { continue };
+        let mut keys = Vec::with_capacity(*len);
+        let mut next = at + 1;
+        for _ in 0..*len {
+            if let Node::String(key) = nodes[next] {
+                keys.push(key);
+            }
+            next += 1 + span(&nodes[next + 1]);
+        }
+        keys.sort_unstable();
+        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            return fail(format!("it has two values for {:?}", pair[0]));
+        }
+    }
+    Ok(())
+}
+
+/// Whether brackets outside strings nest deeper than any digest does. A linear look, before anything recurses.
+fn too_deep(content: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for &byte in content {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}

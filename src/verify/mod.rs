@@ -1,0 +1,4 @@
+//! Is it what AWS delivered? Digests, signatures and chains. No I/O: callers ask what to read and feed in bytes.
+
+pub mod digest;
+pub mod keys;
