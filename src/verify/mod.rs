@@ -1,4 +1,8 @@
 //! Is it what AWS delivered? Digests, signatures and chains. No I/O: callers ask what to read and feed in bytes.
 
+pub mod chain;
 pub mod digest;
+pub mod edges;
 pub mod keys;
+pub mod log;
+pub mod window;

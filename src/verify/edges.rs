@@ -1,0 +1,336 @@
+//! Judges the links between the digests of a group, and what they cover together.
+//!
+//! Only what verified digests say is followed. A link is judged once, at its newer end: hash and signature of the
+//! predecessor, its absence, digests that the link passes over, and the time between the two.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::chain::{ChainId, ChainSummary, Conclusion, DigestObject, Group, Listing, Standing};
+use super::digest::{Digest, Previous};
+use super::window::{ARRIVAL, Coverage, Window};
+use crate::archive::key::{self, AccountRegion, ObjectName};
+use crate::finding::{Finding, FindingId};
+
+/// The time that was asked for, and what time it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Period {
+    /// First moment asked for.
+    pub from: Option<Timestamp>,
+    /// The moment after the last.
+    pub to: Option<Timestamp>,
+    /// When the run started.
+    pub now: Timestamp,
+}
+
+impl Period {
+    /// The moment up to which digests can be expected.
+    pub fn latest(&self) -> Timestamp {
+        self.to.map_or(self.now, |to| to.min(self.now))
+    }
+}
+
+pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> Conclusion {
+    let mut conclusion = Conclusion::default();
+    for digest in &group.digests {
+        let (standing, findings) = digest.told();
+        conclusion.findings.extend(findings);
+        let outcomes = &mut conclusion.outcomes;
+        *match standing {
+            Standing::Verified => &mut outcomes.verified,
+            Standing::Altered => &mut outcomes.altered,
+            Standing::Malformed => &mut outcomes.malformed,
+            Standing::Unreadable => &mut outcomes.unreadable,
+            Standing::Unlisted => &mut outcomes.unlisted,
+        } += 1;
+    }
+    let by_key: BTreeMap<&str, &DigestObject> =
+        group.digests.iter().map(|digest| (digest.place.key.as_str(), digest)).collect();
+    let mut chains: BTreeMap<ChainId, Vec<&DigestObject>> = BTreeMap::new();
+    for digest in &group.digests {
+        let id = ChainId {
+            place: place.clone(),
+            trail: digest.name.trail.clone(),
+            home_region: digest.name.home.clone(),
+            backfill: digest.name.backfill,
+        };
+        chains.entry(id).or_default().push(digest);
+    }
+    for (id, mut digests) in chains {
+        digests.sort_by(|a, b| (a.name.end, &a.place).cmp(&(b.name.end, &b.place)));
+        let mut chain = Chain { id, digests, by_key: &by_key, group: &group, period, conclusion: &mut conclusion };
+        chain.judge_links();
+        chain.collect_listings();
+        chain.summarise();
+    }
+    conclusion
+}
+
+struct Chain<'a> {
+    id: ChainId,
+    /// In the order of the times in their names.
+    digests: Vec<&'a DigestObject>,
+    by_key: &'a BTreeMap<&'a str, &'a DigestObject>,
+    group: &'a Group,
+    period: &'a Period,
+    conclusion: &'a mut Conclusion,
+}
+
+impl<'a> Chain<'a> {
+    /// The verified digests, oldest first.
+    fn verified(&self) -> Vec<(&'a DigestObject, &'a Digest)> {
+        let pairs = self.digests.iter().filter_map(|object| object.verified().map(|digest| (*object, digest)));
+        let mut verified: Vec<_> = pairs.collect();
+        verified.sort_by_key(|(object, digest)| (object.window().map(|window| window.to), digest.start));
+        verified
+    }
+
+    fn find(&mut self, finding: Finding) {
+        self.conclusion.findings.push(finding);
+    }
+
+    fn judge_links(&mut self) {
+        for (object, digest) in self.verified() {
+            match &digest.previous {
+                None => self.judge_start(object, digest),
+                Some(previous) => self.judge_link(object, digest, previous),
+            }
+            self.judge_window(object, digest);
+        }
+    }
+
+    /// A starting digest in mid-chain: everything between it and the one before is unproven.
+    fn judge_start(&mut self, object: &DigestObject, digest: &Digest) {
+        if self.id.backfill {
+            return;
+        }
+        let older = self.older_than(digest.start, object);
+        let Some(older_end) = older else { return };
+        let sentence = format!(
+            "the chain of {} begins anew at {}: nothing links it to the digests up to {older_end}",
+            self.id, digest.start
+        );
+        let finding = Finding::new(FindingId::ChainRestart, &object.place.key, sentence)
+            .compared("a predecessor", Window { from: older_end, to: digest.start.max(older_end) })
+            .with_hint("look for StopLogging, UpdateTrail or DeleteTrail in that time");
+        self.find(finding);
+    }
+
+    /// The end of the newest digest object of this chain that ends by `time`, whatever its standing.
+    fn older_than(&self, time: Timestamp, object: &DigestObject) -> Option<Timestamp> {
+        let real = self.digests.iter().filter(|other| other.told_standing() != Standing::Unlisted);
+        real.filter(|other| other.place != object.place)
+            .map(|other| other.window().map_or(other.name.end, |window| window.to))
+            .filter(|end| *end <= time)
+            .max()
+    }
+
+    fn judge_link(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
+        let key = object.place.key.as_str();
+        let pointed = previous.digest.key.as_str();
+        let Some(found) = self.by_key.get(pointed).copied() else {
+            self.judge_absent(object, digest, previous);
+            return;
+        };
+        let Some(predecessor) = found.verified() else { return };
+        if let Some(hash) = found.hash().filter(|hash| *hash != previous.hash) {
+            let sentence = "the digest records another hash than its predecessor has";
+            let finding = Finding::new(FindingId::LinkHashDiffers, pointed, sentence);
+            self.find(finding.by_digest(key).compared(previous.hash, hash));
+        }
+        if let Some(signature) = found.signature().filter(|s| !s.eq_ignore_ascii_case(&previous.signature)) {
+            let sentence = "the digest records another signature than its predecessor carries";
+            let finding = Finding::new(FindingId::LinkSignatureDiffers, pointed, sentence);
+            self.find(finding.by_digest(key).compared(&previous.signature, signature));
+        }
+        if self.id.backfill || found.name.backfill {
+            return;
+        }
+        let Some(window) = found.window() else { return };
+        if predecessor.start > digest.start {
+            let sentence = "the digest points to one that is not older than itself";
+            let finding = Finding::new(FindingId::LinkSkipsDigest, key, sentence);
+            self.find(finding.compared(format!("one that starts before {}", digest.start), predecessor.start));
+            return;
+        }
+        if let Some(skipped) = self.between(window.to, digest.start) {
+            let finding = Finding::new(
+                FindingId::LinkSkipsDigest,
+                skipped.place.key.as_str(),
+                "the next digest points past this one, to an older one",
+            );
+            let expected = skipped.place.to_string();
+            self.find(finding.by_digest(key).compared(expected, &previous.digest));
+        } else if window.to < digest.start {
+            let gap = Window { from: window.to, to: digest.start };
+            let sentence = format!("no digest of {} covers {gap}, although the two around it are linked", self.id);
+            self.find(Finding::new(FindingId::ChainGap, key, sentence).compared(gap.from, gap.to));
+        } else if window.to > digest.start {
+            self.find(overlap(key, &found.place.key, window.to, digest.start));
+        }
+    }
+
+    /// A verified digest that lies wholly between two times.
+    fn between(&self, from: Timestamp, to: Timestamp) -> Option<&'a DigestObject> {
+        let lies_between =
+            |object: &&&DigestObject| object.window().is_some_and(|w| from <= w.from && w.to <= to && w.from < w.to);
+        self.digests.iter().find(lies_between).copied()
+    }
+
+    fn judge_absent(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
+        let outside_period = self.period.from.is_some_and(|from| digest.start <= from);
+        if outside_period || !self.group.absent.contains(&previous.digest) {
+            return;
+        }
+        self.conclusion.outcomes.missing += 1;
+        let key = object.place.key.as_str();
+        let pointed = previous.digest.key.as_str();
+        let Some(older_end) = self.older_than(digest.start, object) else {
+            let sentence = format!(
+                "the digest before the oldest one of {} is gone, and nothing older is there: expired or deleted before {}",
+                self.id, digest.start
+            );
+            let finding = Finding::new(FindingId::ChainStartMissing, pointed, sentence).by_digest(key);
+            self.find(finding.with_hint("compare with the bucket's lifecycle rules and when the trail was created"));
+            return;
+        };
+        let lost = digest.start.duration_since(older_end);
+        let hours = lost.as_secs().div_euclid(3600).max(1);
+        let sentence = format!(
+            "a digest that its signed successor points to is gone, and with it what covered {older_end} to {} ({hours} h)",
+            digest.start
+        );
+        let finding = Finding::new(FindingId::DigestMissing, pointed, sentence)
+            .by_digest(key)
+            .compared("the digest, as its successor records it", "no such object")
+            .with_hint("look for the object's earlier versions and for DeleteObject in the bucket's own log");
+        self.find(finding);
+    }
+
+    /// Whether the digest's hours reach over those of others.
+    fn judge_window(&mut self, object: &DigestObject, digest: &Digest) {
+        if self.id.backfill {
+            return;
+        }
+        let Some(window) = object.window() else { return };
+        let pointed = digest.previous.as_ref().map(|previous| previous.digest.key.as_str());
+        let others: Vec<(&DigestObject, Window)> = self
+            .digests
+            .iter()
+            .filter(|other| other.place != object.place)
+            .filter_map(|other| other.window().map(|window| (*other, window)))
+            .filter(|(_, other)| other.from < other.to && other.from < window.to && window.from < other.to)
+            .collect();
+        let swallowed = others.iter().find(|(_, other)| {
+            window.from <= other.from && other.to <= window.to && (window.from < other.from || other.to < window.to)
+        });
+        if let Some((other, theirs)) = swallowed {
+            let sentence = "the digest's hours reach back over those of another digest";
+            let finding = Finding::new(FindingId::WindowReachesBack, &object.place.key, sentence);
+            let found = format!("{window}, over {theirs} of {}", other.place.key);
+            self.find(finding.compared("hours that no other digest of the chain covers", found));
+            return;
+        }
+        let later = others.iter().find(|(other, theirs)| {
+            Some(other.place.key.as_str()) != pointed
+                && (theirs.from, theirs.to, &other.place.key) < (window.from, window.to, &object.place.key)
+        });
+        if let Some((other, theirs)) = later {
+            self.find(overlap(&object.place.key, &other.place.key, theirs.to, window.from));
+        }
+        if window.from == window.to || digest.start == digest.end {
+            let sentence = "the digest covers no time: it starts and ends at the same moment";
+            self.find(Finding::new(FindingId::WindowsOverlap, &object.place.key, sentence));
+        }
+    }
+
+    /// What verified digests say of logs, with entries that are not for them to make told.
+    fn collect_listings(&mut self) {
+        let verified = self.verified();
+        let mut buckets: BTreeSet<&str> = BTreeSet::new();
+        for (_, digest) in &verified {
+            buckets.insert(&digest.place.bucket);
+            buckets.extend(digest.previous.as_ref().map(|previous| previous.digest.bucket.as_str()));
+        }
+        for (object, digest) in verified {
+            let own: Arc<str> = object.place.key.as_str().into();
+            for entry in &digest.entries {
+                let problem = match key::parse(&entry.log.key).1 {
+                    _ if !buckets.contains(entry.log.bucket.as_str()) => Some(FindingId::EntryOutOfScope),
+                    ObjectName::Log(place, _) => (place != self.id.place).then_some(FindingId::EntryOutOfScope),
+                    ObjectName::Misnamed { place, among_digests: false } => {
+                        (place != self.id.place).then_some(FindingId::EntryOutOfScope)
+                    }
+                    ObjectName::Digest(..) | ObjectName::Misnamed { .. } | ObjectName::Folder | ObjectName::Foreign => {
+                        Some(FindingId::EntryNotALog)
+                    }
+                };
+                if let Some(id) = problem {
+                    let sentence = match id {
+                        FindingId::EntryNotALog => "the digest lists an object that is not a log",
+                        _ => "the digest lists an object outside its own account, Region and bucket",
+                    };
+                    let finding = Finding::new(id, &entry.log.key, sentence).by_digest(&*own);
+                    self.find(finding.compared(&self.id.place, &entry.log));
+                    continue;
+                }
+                self.conclusion.listings.push(Listing {
+                    log: entry.log.clone(),
+                    hash: entry.hash,
+                    digest: own.clone(),
+                    trail: self.id.trail.clone(),
+                });
+            }
+        }
+    }
+
+    fn summarise(&mut self) {
+        let verified = self.verified();
+        let windows: Vec<Window> = verified.iter().filter_map(|(object, _)| object.window()).collect();
+        let coverage = Coverage::of(windows.clone());
+        let (first, last) = (coverage.windows().first().map(|w| w.from), coverage.windows().last().map(|w| w.to));
+        if let (Some(first), Some(last), false) = (first, last, self.id.backfill) {
+            self.judge_period(Window { from: first, to: last });
+        }
+        self.conclusion.windows.extend(windows.into_iter().map(|window| (self.id.clone(), window)));
+        self.conclusion.chains.push(ChainSummary {
+            first,
+            last,
+            digests: verified.len() as u64,
+            logs: verified.iter().map(|(_, digest)| digest.entries.len() as u64).sum(),
+            gaps: coverage.windows().windows(2).map(|pair| Window { from: pair[0].to, to: pair[1].from }).collect(),
+            chain: self.id.clone(),
+        });
+    }
+
+    /// The asked period must be covered at both ends to within the time that digests take.
+    fn judge_period(&mut self, covered: Window) {
+        let mut uncovered = Vec::new();
+        if let Some(from) = self.period.from.filter(|from| covered.from.duration_since(*from) > ARRIVAL) {
+            uncovered.push(Window { from, to: covered.from });
+        }
+        let latest = self.period.latest();
+        if self.period.to.is_some() && latest.duration_since(covered.to) > ARRIVAL {
+            uncovered.push(Window { from: covered.to, to: latest });
+        }
+        for gap in uncovered {
+            let sentence = format!("{} covers nothing of {gap}, which was asked for", self.id);
+            let finding = Finding::new(FindingId::PeriodNotCovered, self.id.to_string(), sentence);
+            self.find(finding.compared(gap, covered));
+        }
+    }
+}
+
+impl DigestObject {
+    fn told_standing(&self) -> Standing {
+        self.told().0
+    }
+}
+
+fn overlap(newer: &str, older: &str, older_end: Timestamp, newer_start: Timestamp) -> Finding {
+    let by = older_end.duration_since(newer_start).max(SignedDuration::ZERO);
+    let sentence = format!("the digest covers {by:#} that another digest of the chain covers too");
+    Finding::new(FindingId::WindowsOverlap, newer, sentence).by_digest(older)
+}

@@ -1,0 +1,117 @@
+//! Spans of time and what they cover together.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+/// How long after its end a digest may take to arrive, as far as AWS lets one tell.
+pub const ARRIVAL: SignedDuration = SignedDuration::from_hours(2);
+
+/// How much later than the time in its name a log may be delivered in practice; digests cover delivery times.
+const NAME_SLACK: SignedDuration = SignedDuration::from_mins(10);
+
+/// A span of time, start included, end not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Window {
+    /// First moment.
+    pub from: Timestamp,
+    /// The moment after the last.
+    pub to: Timestamp,
+}
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}", self.from, self.to)
+    }
+}
+
+/// What the signed digests of one account and Region cover, all trails together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Disjoint and in order.
+    windows: Vec<Window>,
+}
+
+/// Whether digests that would name a log exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Covered {
+    /// Digests cover its time: one of them should name it.
+    Yes,
+    /// None covers its time.
+    No,
+    /// It is newer than the newest digest, whose successor may still be on its way.
+    NotYet,
+}
+
+impl Coverage {
+    /// Joins windows that touch or overlap.
+    pub fn of(mut windows: Vec<Window>) -> Self {
+        windows.sort_unstable();
+        let mut joined: Vec<Window> = Vec::new();
+        for window in windows {
+            match joined.last_mut() {
+                Some(last) if window.from <= last.to => last.to = last.to.max(window.to),
+                _ => joined.push(window),
+            }
+        }
+        Self { windows: joined }
+    }
+
+    /// The covered spans, disjoint and in order.
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// Whether a log named for `minute` should stand in a digest, as of `now`.
+    ///
+    /// The name's minute may precede the delivery by some minutes, so both must be covered before a log counts as one
+    /// that digests should have named.
+    pub fn of_log(&self, minute: Timestamp, now: Timestamp) -> Covered {
+        let delivered = minute + NAME_SLACK;
+        let at = self.windows.partition_point(|window| window.to <= minute);
+        match self.windows.get(at) {
+            Some(window) if window.from <= minute && delivered <= window.to => Covered::Yes,
+            Some(window) if at + 1 < self.windows.len() || minute < window.from => Covered::No,
+            _ if now.duration_since(minute) <= ARRIVAL => Covered::NotYet,
+            _ => Covered::No,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64, minute: i64) -> Timestamp {
+        Timestamp::from_second(hour * 3600 + minute * 60).expect("in range")
+    }
+
+    #[test]
+    fn a_log_near_the_edge_of_a_gap_may_belong_to_the_missing_digest() {
+        let coverage = Coverage::of(vec![
+            Window { from: at(1, 0), to: at(2, 0) },
+            Window { from: at(2, 0), to: at(3, 0) },
+            Window { from: at(5, 0), to: at(6, 0) },
+        ]);
+        let now = at(100, 0);
+        for (time, covered) in [
+            (at(0, 30), Covered::No),
+            (at(1, 59), Covered::Yes),
+            (at(2, 45), Covered::Yes),
+            (at(2, 55), Covered::No),
+            (at(4, 0), Covered::No),
+            (at(5, 0), Covered::Yes),
+            (at(5, 55), Covered::No),
+            (at(7, 0), Covered::No),
+        ] {
+            assert_eq!(coverage.of_log(time, now), covered, "{time}");
+        }
+        assert_eq!(coverage.of_log(at(6, 10), at(7, 0)), Covered::NotYet);
+        assert_eq!(coverage.of_log(at(5, 55), at(7, 0)), Covered::NotYet);
+    }
+
+    #[test]
+    fn without_digests_a_new_log_may_still_be_named() {
+        assert_eq!(Coverage::default().of_log(at(6, 0), at(7, 0)), Covered::NotYet);
+        assert_eq!(Coverage::default().of_log(at(6, 0), at(9, 0)), Covered::No);
+    }
+}
