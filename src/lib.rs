@@ -18,8 +18,12 @@
 //! that were hashed are the bytes that were parsed.
 
 pub mod archive;
+pub mod fetch;
 pub mod finding;
 pub mod gunzip;
+pub mod metrics;
+pub mod pipeline;
+pub mod report;
 pub mod sha256;
 pub mod source;
 pub mod verify;

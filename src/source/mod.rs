@@ -177,6 +177,9 @@ impl SourceError {
 
 /// A place that holds the objects of an archive. Each call is one attempt.
 pub trait Source: Send + Sync + 'static {
+    /// Whether reading is left to the worker that needs the bytes ([`Body::File`]).
+    const IS_LOCAL: bool;
+
     /// One page of a listing, in key order.
     ///
     /// # Errors

@@ -122,6 +122,11 @@ impl DigestObject {
         Self { name, place, content: Ok(content), standing: None, problem: None, recovered: false }
     }
 
+    /// Whether the object turned out not to be there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.content, Err(SourceError::Missing | SourceError::NoSuchPlace { .. }))
+    }
+
     /// The digest, once its signature holds.
     pub fn verified(&self) -> Option<&Digest> {
         if self.standing != Some(Standing::Verified) {
@@ -169,17 +174,6 @@ impl DigestObject {
     }
 }
 
-/// Whether the keys at hand are all there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyAnswer {
-    /// CloudTrail answered with keys for the time and Region asked: a key it does not name does not exist.
-    Complete,
-    /// CloudTrail answered without any key, or could not be asked.
-    Unavailable,
-    /// Keys come from files, which may cover another time or Region.
-    FromFiles,
-}
-
 /// The digests of one account and Region, all trails.
 #[derive(Debug, Default)]
 pub struct Group {
@@ -200,9 +194,9 @@ impl Group {
     ///
     /// Run again after digests were added; digests without a signature of their own are checked against the one that
     /// a signed successor records.
-    pub fn check(&mut self, place: &AccountRegion, keys: &KeyRing, answer: KeyAnswer) {
+    pub fn check(&mut self, place: &AccountRegion, keys: &KeyRing) {
         let some_key_fits = self.digests.iter().any(|d| d.fingerprint().is_some_and(|f| keys.find(f).is_some()));
-        let checker = Checker { place, keys, answer, some_key_fits };
+        let checker = Checker { place, keys, some_key_fits };
         for digest in self.digests.iter_mut().filter(|digest| digest.standing.is_none()) {
             checker.check(digest, None);
         }
@@ -352,7 +346,6 @@ pub struct Listing {
 struct Checker<'a> {
     place: &'a AccountRegion,
     keys: &'a KeyRing,
-    answer: KeyAnswer,
     some_key_fits: bool,
 }
 
@@ -456,11 +449,12 @@ impl Checker<'_> {
             let sentence = "the backfill digest does not say when it was made, so its key is not known".to_owned();
             return (Standing::Unreadable, Finding::new(FindingId::BackfillUndated, key, sentence));
         }
-        let complete = match self.answer {
-            KeyAnswer::Complete => true,
-            KeyAnswer::Unavailable => false,
-            KeyAnswer::FromFiles => self.some_key_fits && self.keys.iter().any(|(_, known)| known.covers(digest.end)),
-        };
+        let answered = object.signing_window().is_some_and(|window| self.keys.answered(window));
+        // Files may hold another Region's keys; that one of them fits a digest here shows that these are not.
+        let from_files = self.keys.is_from_files()
+            && self.some_key_fits
+            && self.keys.iter().any(|(_, known)| known.covers(digest.end));
+        let complete = answered || from_files;
         if complete {
             let sentence = format!("the digest names key {}, which CloudTrail does not know", digest.fingerprint);
             return (Standing::Altered, Finding::new(FindingId::DigestUnknownKey, key, sentence));

@@ -13,6 +13,7 @@ use rsa::pkcs1::der::asn1::UintRef;
 use rsa::{BoxedUint, Pkcs1v15Sign, PublicKey};
 use sha2::Sha256 as Sha256Hasher;
 
+use super::window::Window;
 use crate::archive::ids::Region;
 use crate::sha256::{Sha256, encode_hex};
 
@@ -132,9 +133,31 @@ fn modulus_and_exponent(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 #[derive(Debug, Clone, Default)]
 pub struct KeyRing {
     keys: BTreeMap<String, Key>,
+    from_files: bool,
+    answered: Vec<Window>,
 }
 
 impl KeyRing {
+    /// A ring whose keys come from files and not from CloudTrail itself.
+    pub fn from_files() -> Self {
+        Self { from_files: true, ..Self::default() }
+    }
+
+    /// Whether the keys come from files, which may cover another time or Region.
+    pub fn is_from_files(&self) -> bool {
+        self.from_files
+    }
+
+    /// Notes that CloudTrail answered with keys for this time: a key it did not name then does not exist.
+    pub fn note_answer(&mut self, window: Window) {
+        self.answered.push(window);
+    }
+
+    /// Whether CloudTrail answered with keys for this time.
+    pub fn answered(&self, window: Window) -> bool {
+        self.answered.iter().any(|answered| answered.from <= window.from && window.to <= answered.to)
+    }
+
     /// Adds a key; a key already there stays.
     ///
     /// # Errors

@@ -4,8 +4,6 @@ use crate::finding::{Finding, FindingId};
 use crate::gunzip::{Damage, Inflated};
 use crate::sha256::Sha256;
 
-use super::chain::Listing;
-
 /// What a log's content proves to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -24,23 +22,29 @@ pub struct Hashes {
     pub first_member: Option<Sha256>,
 }
 
-/// Judges the content of the log `key` against its listing.
-pub fn judge(key: &str, listing: &Listing, inflated: &Inflated, hashes: Hashes) -> (Verdict, Vec<Finding>) {
-    let trailing = hashes.whole == listing.hash && inflated.has(Damage::TrailingBytes);
-    if trailing || hashes.first_member == Some(listing.hash) {
+/// Judges the content of the log `key` against the hash that `digest` records.
+pub fn judge(
+    key: &str,
+    recorded: Sha256,
+    digest: &str,
+    inflated: &Inflated,
+    hashes: Hashes,
+) -> (Verdict, Vec<Finding>) {
+    let trailing = hashes.whole == recorded && inflated.has(Damage::TrailingBytes);
+    if trailing || (hashes.whole != recorded && hashes.first_member == Some(recorded)) {
         let sentence = "the log's recorded content is followed by bytes that other readers would read";
         let finding = Finding::new(FindingId::LogTrailingData, key, sentence)
-            .by_digest(&*listing.digest)
-            .compared(listing.hash, hashes.whole)
+            .by_digest(digest)
+            .compared(recorded, hashes.whole)
             .with_hint("compare with the object's earlier versions");
         return (Verdict::Altered, vec![finding]);
     }
-    if hashes.whole != listing.hash {
+    if hashes.whole != recorded {
         let cause = inflated.damage.first().map(|damage| format!(" (its gzip container {})", damage.describe()));
         let sentence = format!("the log's content is not what its digest records{}", cause.unwrap_or_default());
         let finding = Finding::new(FindingId::LogAltered, key, sentence)
-            .by_digest(&*listing.digest)
-            .compared(listing.hash, hashes.whole)
+            .by_digest(digest)
+            .compared(recorded, hashes.whole)
             .with_hint("compare with the object's earlier versions");
         return (Verdict::Altered, vec![finding]);
     }

@@ -1,0 +1,68 @@
+//! Which part of an archive is asked for.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::ids::{AccountId, OrgId, Region};
+use super::key::{AccountRegion, LogKind};
+
+/// What was asked for; an empty list asks for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Scope {
+    /// First moment, by the time in log names (delivery, not events).
+    pub from: Option<Timestamp>,
+    /// The moment after the last.
+    pub to: Option<Timestamp>,
+    /// Accounts.
+    pub accounts: Vec<AccountId>,
+    /// Regions.
+    pub regions: Vec<Region>,
+    /// Organizations.
+    pub organizations: Vec<OrgId>,
+    /// Trails, by name: their digests, and the logs these list.
+    pub trails: Vec<String>,
+    /// Kinds of log.
+    pub kinds: Vec<LogKind>,
+}
+
+/// How long after the last moment asked for its digests may end.
+pub const DIGEST_SLACK: SignedDuration = SignedDuration::from_hours(2);
+
+impl Scope {
+    /// Whether an account and Region is asked for.
+    pub fn includes(&self, place: &AccountRegion) -> bool {
+        let org = self.organizations.is_empty() || place.org.as_ref().is_some_and(|o| self.organizations.contains(o));
+        org && self.includes_account(place.account) && self.includes_region(&place.region)
+    }
+
+    /// Whether an account is asked for.
+    pub fn includes_account(&self, account: AccountId) -> bool {
+        self.accounts.is_empty() || self.accounts.contains(&account)
+    }
+
+    /// Whether a Region is asked for.
+    pub fn includes_region(&self, region: &Region) -> bool {
+        self.regions.is_empty() || self.regions.contains(region)
+    }
+
+    /// Whether a kind of log is asked for.
+    pub fn includes_kind(&self, kind: LogKind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// Whether a trail is asked for.
+    pub fn includes_trail(&self, trail: &str) -> bool {
+        self.trails.is_empty() || self.trails.iter().any(|asked| asked == trail)
+    }
+
+    /// Whether a log named for this minute is asked for.
+    pub fn includes_log(&self, minute: Timestamp) -> bool {
+        self.from.is_none_or(|from| minute >= from) && self.to.is_none_or(|to| minute < to)
+    }
+
+    /// Whether a digest that ends at this time may list logs that are asked for.
+    pub fn includes_digest(&self, end: Timestamp) -> bool {
+        let last = self.to.map(|to| to.checked_add(DIGEST_SLACK).unwrap_or(Timestamp::MAX));
+        self.from.is_none_or(|from| end >= from) && last.is_none_or(|last| end <= last)
+    }
+}

@@ -1,0 +1,71 @@
+//! Joins the stages with bounded queues; the only place that spawns.
+//!
+//! ```text
+//! discover ─▶ inventory ─▶ digests (one account and Region at a time, several at once)
+//!                              └─▶ plan: what is known of every log ─▶ logs, by day ─▶ rows ─▶ files
+//! ```
+//!
+//! Reading waits on the async runtime; inflating, hashing, RSA, JSON and encoding run on a rayon pool.
+
+pub mod digests;
+pub mod discover;
+pub mod logs;
+pub mod plan;
+pub mod run;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::archive::scope::Scope;
+use crate::fetch::Retry;
+use crate::metrics::Metrics;
+
+/// What every stage of a run shares.
+pub struct Context<S> {
+    /// Where the bytes live.
+    pub source: Arc<S>,
+    /// What was asked for.
+    pub scope: Scope,
+    /// Attempts for each read.
+    pub retry: Retry,
+    /// Requests in flight.
+    pub concurrency: usize,
+    /// Bytes that may be held at once.
+    pub max_memory: usize,
+    /// The CPU workers.
+    pub workers: Arc<rayon::ThreadPool>,
+    /// Bounds requests in flight over all stages.
+    pub requests: Arc<Semaphore>,
+    /// Counters for progress.
+    pub metrics: Arc<Metrics>,
+    /// Set to stop the run cleanly.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+impl<S> Context<S> {
+    /// Whether the run was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Runs CPU work on a worker and waits for it.
+    pub async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, result) = oneshot::channel();
+        self.workers.spawn(move || {
+            // The receiver is gone only when the whole run is being dropped.
+            let _ = done.send(work());
+        });
+        result.await.expect("a worker answers unless it panicked, and panics end the run")
+    }
+}
+
+/// Runs a future on the runtime's own threads.
+async fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(future).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

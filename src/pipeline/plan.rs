@@ -1,0 +1,205 @@
+//! What is known of every log before it is read: which digest lists it, or why none does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::digests::Judged;
+use crate::archive::inventory::{LogObject, Root};
+use crate::archive::key::{self, AccountRegion, LogKind, ObjectName};
+use crate::archive::scope::Scope;
+use crate::finding::{Finding, FindingId};
+use crate::report::Findings;
+use crate::sha256::Sha256;
+use crate::source::ObjectRef;
+use crate::verify::chain::Listing;
+use crate::verify::edges::Period;
+use crate::verify::window::{Coverage, Covered};
+
+/// What the digests say of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// A verified digest records this hash.
+    Yes {
+        /// SHA-256 of the inflated content.
+        hash: Sha256,
+        /// Key of that digest.
+        digest: Arc<str>,
+    },
+    /// None names it, although its hour is covered.
+    Unlisted,
+    /// None covers its hour, or its kind.
+    Uncovered,
+    /// It is newer than the newest digest.
+    Pending,
+}
+
+/// Where a log lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPlace {
+    /// In the listing.
+    Object(LogObject),
+    /// Recorded by a digest, and not in the listing under a name of a log.
+    Recorded(Box<ObjectRef>),
+}
+
+/// One log to read.
+#[derive(Debug, Clone)]
+pub struct PlannedLog {
+    /// Where it lies.
+    pub place: LogPlace,
+    /// What the digests say of it.
+    pub listed: Listed,
+}
+
+/// The logs of one account and Region that are to be read.
+#[derive(Debug)]
+pub struct PlacePlan {
+    /// Whose they are.
+    pub place: AccountRegion,
+    /// Where its folders lie.
+    pub roots: Arc<[Root]>,
+    /// The logs, by name.
+    pub logs: Vec<PlannedLog>,
+    /// Keys of misnamed objects that digests list all the same.
+    pub listed_misnamed: Vec<String>,
+}
+
+impl PlacePlan {
+    /// Joins what was listed with what the digests say.
+    ///
+    /// `kinds_named` are the kinds of log that any digest of the run names.
+    pub fn new(
+        judged: Judged,
+        kinds_named: &BTreeSet<LogKind>,
+        scope: &Scope,
+        period: &Period,
+        findings: &mut Findings,
+    ) -> Self {
+        let Judged { place, holdings, roots, conclusion } = judged;
+        let coverage = Coverage::of(conclusion.windows.iter().map(|(_, window)| *window).collect());
+        let is_directory = roots.iter().all(|root| root.bucket.is_empty());
+        let mut listings = Listings::of(conclusion.listings, is_directory, findings);
+        let mut uncovered = Uncovered::default();
+        let mut logs = Vec::with_capacity(holdings.logs.len());
+        for object in holdings.logs {
+            let root = &roots[usize::from(object.root)];
+            let listing = listings.take(&root.bucket, object.name.key(&root.prefix, &place));
+            let (minute, kind) = (object.name.minute, object.name.kind);
+            if !scope.includes_log(minute) || !scope.includes_kind(kind) {
+                continue;
+            }
+            let listed = match listing {
+                Some(listing) if !scope.includes_trail(&listing.trail) => continue,
+                Some(listing) => Listed::Yes { hash: listing.hash, digest: listing.digest },
+                None if !kinds_named.contains(&kind) => Listed::Uncovered,
+                None => match coverage.of_log(minute, period.latest()) {
+                    Covered::Yes => Listed::Unlisted,
+                    Covered::No => {
+                        uncovered.note(minute);
+                        Listed::Uncovered
+                    }
+                    Covered::NotYet => Listed::Pending,
+                },
+            };
+            logs.push(PlannedLog { place: LogPlace::Object(object), listed });
+        }
+        findings.extend(uncovered.finding(&place));
+        let mut plan = Self { place, roots: roots.into(), logs, listed_misnamed: Vec::new() };
+        for ((bucket, key), listing) in listings.0 {
+            plan.add_recorded(&bucket, key, listing, scope);
+        }
+        plan
+    }
+
+    /// Plans to look for a log that a digest records and the listing does not show.
+    fn add_recorded(&mut self, bucket: &str, key: String, listing: Listing, scope: &Scope) {
+        let asked = match key::parse(&key).1 {
+            ObjectName::Log(_, name) => scope.includes_log(name.minute) && scope.includes_kind(name.kind),
+            _ => {
+                self.listed_misnamed.push(key.clone());
+                true
+            }
+        };
+        if asked && scope.includes_trail(&listing.trail) {
+            let place = LogPlace::Recorded(Box::new(ObjectRef { bucket: bucket.into(), key }));
+            self.logs.push(PlannedLog { place, listed: Listed::Yes { hash: listing.hash, digest: listing.digest } });
+        }
+    }
+
+    /// The bucket and key of a planned log.
+    pub fn object(&self, log: &PlannedLog) -> ObjectRef {
+        match &log.place {
+            LogPlace::Object(object) => {
+                let root = &self.roots[usize::from(object.root)];
+                ObjectRef { bucket: root.bucket.clone(), key: object.name.key(&root.prefix, &self.place) }
+            }
+            LogPlace::Recorded(object) => (**object).clone(),
+        }
+    }
+}
+
+/// The kinds of log that digests name.
+pub fn kinds_named<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<LogKind> {
+    let mut kinds = BTreeSet::from([LogKind::CloudTrail]);
+    for listing in listings {
+        if kinds.len() == LogKind::ALL.len() {
+            break;
+        }
+        if let ObjectName::Log(_, name) = key::parse(&listing.log.key).1 {
+            kinds.insert(name.kind);
+        }
+    }
+    kinds
+}
+
+/// Listings by bucket and key; the bucket is empty in a directory, which mirrors buckets without naming them.
+struct Listings(BTreeMap<(String, String), Listing>);
+
+impl Listings {
+    fn of(listings: Vec<Listing>, is_directory: bool, findings: &mut Findings) -> Self {
+        let mut by_place: BTreeMap<(String, String), Listing> = BTreeMap::new();
+        for listing in listings {
+            let bucket = if is_directory { String::new() } else { listing.log.bucket.clone() };
+            let key = listing.log.key.clone();
+            if let Some(first) = by_place.get(&(bucket.clone(), key.clone())) {
+                let sentence = "the log is listed more than once";
+                let finding = Finding::new(FindingId::LogListedTwice, &key, sentence).by_digest(&*listing.digest);
+                findings.add(finding.compared(first.hash, listing.hash));
+                continue;
+            }
+            by_place.insert((bucket, key), listing);
+        }
+        Self(by_place)
+    }
+
+    fn take(&mut self, bucket: &str, key: String) -> Option<Listing> {
+        self.0.remove(&(bucket.to_owned(), key))
+    }
+}
+
+/// Logs in hours that no digest covers; told together, because there may be millions.
+#[derive(Default)]
+struct Uncovered {
+    count: u64,
+    span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Uncovered {
+    fn note(&mut self, minute: Timestamp) {
+        self.count += 1;
+        let (first, last) = self.span.unwrap_or((minute, minute));
+        self.span = Some((first.min(minute), last.max(minute)));
+    }
+
+    fn finding(&self, place: &AccountRegion) -> Option<Finding> {
+        let (first, last) = self.span?;
+        let sentence = format!(
+            "{} logs of {place} delivered between {first} and {last} lie in hours that no signed digest covers",
+            self.count
+        );
+        let hint = "look for digests of that time: never made (validation off), not copied, or deleted";
+        Some(Finding::new(FindingId::LogUncovered, place.to_string(), sentence).with_hint(hint))
+    }
+}

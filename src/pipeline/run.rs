@@ -1,0 +1,224 @@
+//! One run from listing to report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
+
+use super::Context;
+use super::digests::{self, Judged, KeyService, Keys};
+use super::discover::{self, Thoroughness};
+use super::logs::{self, LogSink};
+use super::plan::{self, PlacePlan};
+use crate::archive::inventory::Inventory;
+use crate::finding::{Finding, FindingId};
+use crate::metrics::Phase;
+use crate::report::{Findings, Outcomes, Output, Report, SCHEMA, ScopeFound, Timings, Tool};
+use crate::source::{Source, SourceError};
+use crate::verify::chain::ChainSummary;
+use crate::verify::edges::Period;
+
+/// Why a run came to no report.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError<E: std::error::Error + 'static> {
+    /// The archive itself is not there.
+    #[error("the archive cannot be read")]
+    Archive(#[source] SourceError),
+    /// The table could not be written.
+    #[error("the table cannot be written")]
+    Sink(#[source] E),
+}
+
+/// What to look at.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Bucket name, empty for a directory.
+    pub bucket: Arc<str>,
+    /// Only keys that start with this.
+    pub prefix: String,
+    /// When the run started.
+    pub now: Timestamp,
+    /// What is running, for the report.
+    pub tool: Tool,
+}
+
+/// Reads and verifies an archive, handing the content of every log to `sink`.
+///
+/// The report's output is filled in by the caller, who owns the table.
+///
+/// # Errors
+/// [`RunError`] when the archive is not there, or `sink` fails.
+pub async fn run<S: Source, K: KeyService, W: LogSink>(
+    context: &Context<S>,
+    archive: Archive,
+    keys: &Keys<K>,
+    key_findings: Vec<Finding>,
+    sink: Option<Arc<W>>,
+    finish: impl FnOnce() -> Result<Option<Output>, W::Error>,
+) -> Result<Report, RunError<W::Error>> {
+    let started = Instant::now();
+    let mut findings = Findings::default();
+    findings.extend(key_findings);
+    context.metrics.enter(Phase::Listing);
+    let (mut inventory, listing_findings) =
+        discover::discover(context, &archive.bucket, &archive.prefix, Thoroughness::CloudTrailOnly)
+            .await
+            .map_err(RunError::Archive)?;
+    findings.extend(listing_findings);
+    let listed = Instant::now();
+
+    context.metrics.enter(Phase::Digests);
+    let period = Period { from: context.scope.from, to: context.scope.to, now: archive.now };
+    let mut found = scope_found(&inventory);
+    let mut judged = judge_places(context, keys, &mut inventory, period).await;
+    let mut totals = Totals::default();
+    for place in &mut judged {
+        totals.take(place, context, &mut findings);
+    }
+    found.trails =
+        totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
+    let kinds = plan::kinds_named(judged.iter().flat_map(|place| &place.conclusion.listings));
+    let mut plans = Vec::with_capacity(judged.len());
+    for place in judged {
+        plans.push(PlacePlan::new(place, &kinds, &context.scope, &period, &mut findings));
+    }
+    tell_misnamed(&inventory, &plans, &mut findings);
+    tell_uncovered_kinds(&plans, &kinds, &mut findings);
+    let checked = Instant::now();
+
+    context.metrics.enter(Phase::Logs);
+    let tally = logs::read_all(context, Arc::new(plans), sink, &mut findings).await.map_err(RunError::Sink)?;
+    context.metrics.enter(Phase::Finishing);
+    let interrupted = context.is_cancelled();
+    if interrupted {
+        let sentence = "the run was stopped before it had looked at everything";
+        findings.add(Finding::new(FindingId::RunInterrupted, "the run", sentence).with_hint("run again"));
+    }
+    if totals.digests.verified + tally.outcomes.verified == 0 {
+        let sentence = "nothing was found that could be verified: no digest whose signature holds";
+        let hint = "check the archive's address and --from/--to; point at the folder that holds AWSLogs/";
+        findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
+    }
+    let output = finish().map_err(RunError::Sink)?;
+    let ended = Instant::now();
+    let verdict = findings.verdict();
+    let severities = findings.severities();
+    let (findings, findings_omitted) = findings.into_parts();
+    Ok(Report {
+        schema: SCHEMA,
+        tool: archive.tool,
+        verdict,
+        exit_code: verdict.exit_code(),
+        interrupted,
+        verified_through: totals.verified_through(),
+        scope_asked: context.scope.clone(),
+        scope_found: found,
+        digests: totals.digests,
+        logs: tally.outcomes,
+        records: tally.records,
+        severities,
+        findings,
+        findings_omitted,
+        chains: totals.chains,
+        output,
+        timings: Timings {
+            started: archive.now,
+            listing_seconds: (listed - started).as_secs_f64(),
+            digests_seconds: (checked - listed).as_secs_f64(),
+            logs_seconds: (ended - checked).as_secs_f64(),
+            total_seconds: (ended - started).as_secs_f64(),
+            inflated_bytes: tally.inflated_bytes,
+            stored_bytes: tally.stored_bytes,
+        },
+    })
+}
+
+/// Judges the digests of every account and Region, several at once; the result is in order.
+async fn judge_places<S: Source, K: KeyService>(
+    context: &Context<S>,
+    keys: &Keys<K>,
+    inventory: &mut Inventory,
+    period: Period,
+) -> Vec<Judged> {
+    let places = std::mem::take(&mut inventory.places);
+    let roots = &inventory.roots;
+    let judging = places
+        .into_iter()
+        .filter(|(place, _)| context.scope.includes(place))
+        .map(|(place, holdings)| digests::judge(context, keys, roots, place, holdings, period));
+    let mut judged: Vec<Judged> = stream::iter(judging).buffer_unordered(context.concurrency).collect().await;
+    judged.sort_by(|a, b| a.place.cmp(&b.place));
+    judged
+}
+
+#[derive(Default)]
+struct Totals {
+    digests: Outcomes,
+    chains: Vec<ChainSummary>,
+}
+
+impl Totals {
+    fn take<S>(&mut self, judged: &mut Judged, context: &Context<S>, findings: &mut Findings) {
+        let conclusion = &mut judged.conclusion;
+        let outcomes = Outcomes::from(conclusion.outcomes);
+        let sum = &mut self.digests;
+        sum.listed += outcomes.listed;
+        sum.verified += outcomes.verified;
+        sum.altered += outcomes.altered;
+        sum.missing += outcomes.missing;
+        sum.unreadable += outcomes.unreadable;
+        sum.malformed += outcomes.malformed;
+        sum.unlisted += outcomes.unlisted;
+        findings.extend(std::mem::take(&mut conclusion.findings));
+        let chains = std::mem::take(&mut conclusion.chains);
+        self.chains.extend(chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
+    }
+
+    /// The earliest end of any regular chain.
+    fn verified_through(&self) -> Option<Timestamp> {
+        self.chains.iter().filter(|chain| !chain.chain.backfill).filter_map(|chain| chain.last).min()
+    }
+}
+
+fn scope_found(inventory: &Inventory) -> ScopeFound {
+    let places = || inventory.places.keys();
+    let sorted = |texts: BTreeSet<_>| texts.into_iter().collect();
+    ScopeFound {
+        organizations: places().filter_map(|place| place.org.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        accounts: places().map(|place| place.account).collect::<BTreeSet<_>>().into_iter().collect(),
+        regions: sorted(places().map(|place| place.region.clone()).collect()),
+        trails: Vec::new(),
+        kinds: inventory.by_kind(),
+        misnamed: inventory.misnamed.tally,
+        foreign: inventory.foreign.tally,
+        left_alone: inventory.left_alone.iter().cloned().collect(),
+    }
+}
+
+/// Objects in CloudTrail folders under names that CloudTrail would not give, and that no digest lists.
+fn tell_misnamed(inventory: &Inventory, plans: &[PlacePlan], findings: &mut Findings) {
+    let listed: BTreeSet<&str> = plans.iter().flat_map(|plan| &plan.listed_misnamed).map(String::as_str).collect();
+    for name in inventory.misnamed.names.iter().filter(|name| !listed.contains(name.as_str())) {
+        let sentence = "the object lies in a CloudTrail folder under a name that CloudTrail would not give it";
+        let finding = Finding::new(FindingId::NameUnexpected, name, sentence);
+        findings.add(finding.with_hint("it was not read; find out who wrote it"));
+    }
+}
+
+/// Kinds of log that no digest ever names are told once for the kind.
+fn tell_uncovered_kinds(plans: &[PlacePlan], kinds: &BTreeSet<crate::archive::key::LogKind>, findings: &mut Findings) {
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for log in plans.iter().flat_map(|plan| &plan.logs) {
+        if let plan::LogPlace::Object(object) = &log.place
+            && !kinds.contains(&object.name.kind)
+        {
+            *counts.entry(object.name.kind.folder()).or_default() += 1;
+        }
+    }
+    for (kind, count) in counts {
+        let sentence = format!("no digest ever names a log of kind {kind}, so nothing vouches for its {count} logs");
+        findings.add(Finding::new(FindingId::KindNeverCovered, kind, sentence));
+    }
+}

@@ -1,0 +1,313 @@
+//! What a run found, as data that is written as `report.json`. The shape is `trailproof.report/1`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::archive::ids::{AccountId, OrgId, Region};
+use crate::archive::inventory::Tally;
+use crate::archive::scope::Scope;
+use crate::finding::{Finding, FindingId, Severity};
+use crate::verify::chain::{ChainSummary, DigestOutcomes};
+
+/// The name and version of the report's shape.
+pub const SCHEMA: &str = "trailproof.report/1";
+
+/// The run's answer in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything asked for was covered, read and is as CloudTrail delivered it.
+    Verified,
+    /// Something is not.
+    Altered,
+    /// Nothing is known to be altered, but something was not covered or not read.
+    Incomplete,
+}
+
+impl Verdict {
+    /// The process's exit code for this answer.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Verified => 0,
+            Self::Altered => 1,
+            Self::Incomplete => 3,
+        }
+    }
+}
+
+/// Objects by outcome. `listed` is the sum of all others but `missing`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// Objects that the archive holds and that were asked for.
+    pub listed: u64,
+    /// As CloudTrail delivered them.
+    pub verified: u64,
+    /// Not as delivered.
+    pub altered: u64,
+    /// Recorded by a signed digest and gone.
+    pub missing: u64,
+    /// Not read, or not checkable.
+    pub unreadable: u64,
+    /// Not understandable.
+    pub malformed: u64,
+    /// Not named by any digest although their hour is covered.
+    pub unlisted: u64,
+    /// In hours that no digest covers.
+    pub uncovered: u64,
+    /// Newer than the newest digest, which may still come.
+    pub pending: u64,
+}
+
+impl Outcomes {
+    fn adds_up(&self) -> bool {
+        let sum = self.verified + self.altered + self.unreadable + self.malformed;
+        self.listed == sum + self.unlisted + self.uncovered + self.pending
+    }
+}
+
+impl From<DigestOutcomes> for Outcomes {
+    fn from(digests: DigestOutcomes) -> Self {
+        let DigestOutcomes { verified, altered, missing, unreadable, malformed, unlisted } = digests;
+        Self {
+            listed: verified + altered + unreadable + malformed + unlisted,
+            verified,
+            altered,
+            missing,
+            unreadable,
+            malformed,
+            unlisted,
+            ..Self::default()
+        }
+    }
+}
+
+/// Where records went. `read` is the sum of the others. All zero when no table is written: records are then not parsed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Records met.
+    pub read: u64,
+    /// Rows in `events`.
+    pub written: u64,
+    /// Rows in `quarantine`.
+    pub quarantined: u64,
+    /// Not records; kept raw in `quarantine`.
+    pub malformed: u64,
+}
+
+impl Records {
+    /// Adds another count.
+    pub fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.written += other.written;
+        self.quarantined += other.quarantined;
+        self.malformed += other.malformed;
+    }
+}
+
+/// What the archive turned out to hold within what was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ScopeFound {
+    /// Organizations.
+    pub organizations: Vec<OrgId>,
+    /// Accounts.
+    pub accounts: Vec<AccountId>,
+    /// Regions.
+    pub regions: Vec<Region>,
+    /// Trails, by the names in digests.
+    pub trails: Vec<String>,
+    /// Objects and stored bytes by kind.
+    pub kinds: BTreeMap<&'static str, Tally>,
+    /// Objects in CloudTrail folders with unexpected names.
+    pub misnamed: Tally,
+    /// Objects that are not CloudTrail's.
+    pub foreign: Tally,
+    /// Folders of other services, not looked into.
+    pub left_alone: Vec<String>,
+}
+
+/// One file of the table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct OutputFile {
+    /// Path below the table's folder, with `/`.
+    pub path: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// The table that was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Where the table lies.
+    pub destination: String,
+    /// Rows in all files.
+    pub rows: u64,
+    /// Its files.
+    pub files: Vec<OutputFile>,
+}
+
+/// When, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Timings {
+    /// When the run started.
+    pub started: Timestamp,
+    /// Listing, in seconds.
+    pub listing_seconds: f64,
+    /// Digests, in seconds.
+    pub digests_seconds: f64,
+    /// Logs, in seconds.
+    pub logs_seconds: f64,
+    /// Everything, in seconds.
+    pub total_seconds: f64,
+    /// Inflated bytes of logs.
+    pub inflated_bytes: u64,
+    /// Stored bytes of logs.
+    pub stored_bytes: u64,
+}
+
+/// The program that made the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tool {
+    /// `trailproof`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The subcommand.
+    pub command: &'static str,
+    /// The archive, as it was named.
+    pub archive: String,
+    /// The other arguments, as they were given.
+    pub arguments: Vec<String>,
+}
+
+/// Everything a run found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// What made it.
+    pub tool: Tool,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The process's exit code.
+    pub exit_code: u8,
+    /// Whether the run was stopped before it had looked at everything.
+    pub interrupted: bool,
+    /// Up to when every chain is verified without a break, the earliest of them; absent without verified digests.
+    pub verified_through: Option<Timestamp>,
+    /// What was asked for.
+    pub scope_asked: Scope,
+    /// What was there.
+    pub scope_found: ScopeFound,
+    /// Digest objects by outcome.
+    pub digests: Outcomes,
+    /// Log objects by outcome.
+    pub logs: Outcomes,
+    /// Records by where they went.
+    pub records: Records,
+    /// How many findings there are of each severity.
+    pub severities: BTreeMap<Severity, u64>,
+    /// The findings, worst first.
+    pub findings: Vec<Finding>,
+    /// How many more there are of an id than are kept here.
+    pub findings_omitted: BTreeMap<FindingId, u64>,
+    /// Every chain.
+    pub chains: Vec<ChainSummary>,
+    /// The table, when one was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+    /// When, and how long.
+    pub timings: Timings,
+}
+
+/// The counts of a report contradict each other: a defect of this program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the counts of {what} do not add up ({counts}); this is a defect of trailproof")]
+pub struct CountsDiffer {
+    what: &'static str,
+    counts: String,
+}
+
+impl Report {
+    /// Checks that every object and record is accounted for exactly once.
+    ///
+    /// # Errors
+    /// [`CountsDiffer`] names the counts that contradict each other.
+    pub fn check_counts(&self) -> Result<(), CountsDiffer> {
+        for (what, outcomes) in [("digests", self.digests), ("logs", self.logs)] {
+            if !outcomes.adds_up() {
+                return Err(CountsDiffer { what, counts: format!("{outcomes:?}") });
+            }
+        }
+        let Records { read, written, quarantined, malformed } = self.records;
+        let rows: u64 = self.output.as_ref().map_or(0, |output| output.rows);
+        let rows_fit = self.output.is_none() || rows == written + quarantined + malformed;
+        if read != written + quarantined + malformed || !rows_fit {
+            return Err(CountsDiffer { what: "records", counts: format!("{:?}, {rows} rows", self.records) });
+        }
+        Ok(())
+    }
+}
+
+/// How many findings of one id a report keeps: the first in order. The rest are counted.
+const KEPT: usize = 10_000;
+
+/// Findings as they come in, bounded however many there are.
+#[derive(Debug, Default)]
+pub struct Findings {
+    by_id: BTreeMap<FindingId, (std::collections::BTreeSet<Finding>, u64)>,
+}
+
+impl Findings {
+    /// Takes one in.
+    pub fn add(&mut self, finding: Finding) {
+        let (kept, count) = self.by_id.entry(finding.id).or_default();
+        *count += 1;
+        if !kept.insert(finding) {
+            *count -= 1;
+        }
+        if kept.len() > KEPT {
+            kept.pop_last();
+        }
+    }
+
+    /// Takes several in.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(|finding| self.add(finding));
+    }
+
+    /// How many there are of each severity.
+    pub fn severities(&self) -> BTreeMap<Severity, u64> {
+        let mut severities = BTreeMap::new();
+        for (id, (_, count)) in &self.by_id {
+            *severities.entry(id.severity()).or_default() += count;
+        }
+        severities
+    }
+
+    /// What they come to.
+    pub fn verdict(&self) -> Verdict {
+        match self.by_id.keys().map(|id| id.severity()).max() {
+            Some(Severity::Tamper | Severity::Malformed) => Verdict::Altered,
+            Some(Severity::Coverage | Severity::Inconclusive) => Verdict::Incomplete,
+            Some(Severity::Warning) | None => Verdict::Verified,
+        }
+    }
+
+    /// The kept findings, worst first, and how many of each id are only counted.
+    pub fn into_parts(self) -> (Vec<Finding>, BTreeMap<FindingId, u64>) {
+        let mut omitted = BTreeMap::new();
+        let mut kept = Vec::new();
+        for (id, (findings, count)) in self.by_id {
+            if count > findings.len() as u64 {
+                omitted.insert(id, count - findings.len() as u64);
+            }
+            kept.extend(findings);
+        }
+        kept.sort_by(|a: &Finding, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
+        (kept, omitted)
+    }
+}
