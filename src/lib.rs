@@ -18,6 +18,7 @@
 //! that were hashed are the bytes that were parsed.
 
 pub mod archive;
+pub mod cli;
 pub mod fetch;
 pub mod finding;
 pub mod gunzip;
@@ -25,5 +26,6 @@ pub mod metrics;
 pub mod pipeline;
 pub mod report;
 pub mod sha256;
+pub mod sink;
 pub mod source;
 pub mod verify;

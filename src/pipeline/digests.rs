@@ -204,8 +204,8 @@ async fn follow<S: Source>(
 ) {
     let is_directory = inventory.roots.iter().all(|root| root.bucket.is_empty());
     for recorded in wanted {
-        let (prefix, name) = key::parse(&recorded.key);
-        let ObjectName::Digest(_, name) = name else {
+        let parsed = key::parse(&recorded.key);
+        let ObjectName::Digest(_, name) = parsed.name else {
             group.absent.insert(recorded);
             continue;
         };
@@ -213,7 +213,8 @@ async fn follow<S: Source>(
         let known = inventory.roots.iter().any(|root| root.bucket == bucket);
         if !known {
             let before: Vec<_> = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
-            list_place(context, place, &bucket, prefix, inventory, findings).await;
+            inventory.root(&bucket, parsed.root, parsed.org.as_ref());
+            list_place(context, place, &bucket, parsed.root, inventory, findings).await;
             let added = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
             let named = added.into_iter().filter(|digest| !before.contains(digest)).map(|digest| {
                 let root = &inventory.roots[usize::from(digest.root)];
@@ -241,15 +242,13 @@ async fn list_place<S: Source>(
     context: &Context<S>,
     place: &AccountRegion,
     bucket: &Arc<str>,
-    prefix: &str,
+    root: &str,
     inventory: &mut Inventory,
     findings: &mut Vec<Finding>,
 ) {
-    inventory.root(bucket, prefix);
-    let org = place.org.as_ref().map(|org| format!("{org}/")).unwrap_or_default();
     let folders = LogKind::ALL.into_iter().map(LogKind::folder).chain([DIGEST_FOLDER]);
     for folder in folders {
-        let path = format!("{prefix}AWSLogs/{org}{}/{folder}/{}/", place.account, place.region);
+        let path = format!("{root}{}/{folder}/{}/", place.account, place.region);
         let mut continuation: Option<String> = None;
         loop {
             let request =
