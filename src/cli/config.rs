@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::Failure;
-use super::args::{LimitArgs, ScopeArgs};
+use super::args::{AwsArgs, LimitArgs, ScopeArgs};
 use crate::archive::scope::Scope;
 use crate::fetch::Retry;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::pipeline;
+use crate::source::aws::AwsOptions;
 use crate::verify::key_file;
 use crate::verify::keys::KeyRing;
 
@@ -102,4 +103,16 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 fn io_write(file: &mut std::fs::File, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     file.write_all(bytes)
+}
+
+impl From<&AwsArgs> for AwsOptions {
+    fn from(args: &AwsArgs) -> Self {
+        Self {
+            profile: args.profile.clone(),
+            role_arn: args.role_arn.clone(),
+            endpoint_url: args.endpoint_url.clone(),
+            has_s3_endpoint: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty()),
+            expected_bucket_owner: args.expected_bucket_owner.map(|account| account.to_string()),
+        }
+    }
 }

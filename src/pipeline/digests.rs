@@ -12,6 +12,7 @@ use crate::archive::inventory::{Holdings, Inventory, Root};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, LogKind, ObjectName};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
+use crate::source::aws::Aws;
 use crate::source::{Body, ListRequest, ObjectRef, Source, SourceError, directory};
 use crate::verify::chain::{Conclusion, DigestObject, Group};
 use crate::verify::digest::Recorded;
@@ -271,5 +272,18 @@ async fn list_place<S: Source>(
                 break;
             }
         }
+    }
+}
+
+impl KeyService for Aws {
+    async fn list(&self, region: &Region, window: Window) -> Result<Vec<GivenKey>, SourceError> {
+        let fetched = self.public_keys(region, window.from, window.to).await?;
+        let given = fetched.into_iter().map(|key| GivenKey {
+            fingerprint: key.fingerprint,
+            der: key.der,
+            region: Some(region.clone()),
+            validity: Some(Window { from: key.valid_from, to: key.valid_to }),
+        });
+        Ok(given.collect())
     }
 }
