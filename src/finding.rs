@@ -91,6 +91,8 @@ finding_ids! {
     ChainStartMissing = "chain-start-missing", Coverage;
     /// The period asked for is not covered at its start or end.
     PeriodNotCovered = "period-not-covered", Coverage;
+    /// A chain's newest digest is older than was allowed.
+    HeadStale = "head-stale", Coverage;
     /// A log that no digest names, although its hour is covered.
     LogUnlisted = "log-unlisted", Coverage;
     /// Logs in hours that no digest covers.

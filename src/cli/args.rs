@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use jiff::SignedDuration;
+
 use super::values::{self, ArchiveAddress, Memory, Moment};
 use crate::archive::ids::{AccountId, OrgId, Region};
 use crate::archive::key::LogKind;
@@ -96,6 +98,12 @@ pub struct VerifyArgs {
     /// Saved public keys; without, CloudTrail is asked for each digest's Region
     #[arg(long, value_name = "FILE")]
     pub public_keys: Vec<PathBuf>,
+    /// Where the archive was when it was written, if it was copied to ARCHIVE; repeatable
+    #[arg(long, value_name = "s3://BUCKET[/PREFIX]", value_parser = values::recorded_place)]
+    pub moved_from: Vec<ArchiveAddress>,
+    /// Report a chain whose newest digest is older than this, such as 3h
+    #[arg(long, value_name = "SPAN", value_parser = values::span)]
+    pub max_age: Option<SignedDuration>,
     /// Also write the report, as JSON, to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -10,12 +10,14 @@ use tokio::sync::Semaphore;
 
 use super::Failure;
 use super::args::{AwsArgs, LimitArgs, ScopeArgs};
+use super::values::ArchiveAddress;
 use crate::archive::scope::Scope;
 use crate::fetch::Retry;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::source::aws::AwsOptions;
+use crate::verify::digest::{Recorded, Relocation};
 use crate::verify::key_file;
 use crate::verify::keys::KeyRing;
 
@@ -56,13 +58,27 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<(KeyRing, Vec<Finding>), Failure
     Ok((ring, findings))
 }
 
+/// The moves of an archive that was copied here.
+pub(super) fn moves(from: &[ArchiveAddress], to: &ArchiveAddress) -> Vec<Relocation> {
+    let place = |address: &ArchiveAddress| match address {
+        ArchiveAddress::S3 { bucket, prefix } => Recorded { bucket: bucket.clone(), key: prefix.clone() },
+        ArchiveAddress::Directory(_) => Recorded { bucket: String::new(), key: String::new() },
+    };
+    from.iter().map(|from| Relocation { from: place(from), to: place(to) }).collect()
+}
+
 /// How many CPU workers to use.
 pub(super) fn threads(limits: &LimitArgs) -> usize {
     limits.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// What every stage of a run shares.
-pub(super) fn context<S>(source: S, scope: Scope, limits: &LimitArgs) -> Result<pipeline::Context<S>, Failure> {
+pub(super) fn context<S>(
+    source: S,
+    scope: Scope,
+    moves: Vec<Relocation>,
+    limits: &LimitArgs,
+) -> Result<pipeline::Context<S>, Failure> {
     let workers = rayon::ThreadPoolBuilder::new()
         .num_threads(threads(limits))
         .thread_name(|n| format!("worker-{n}"))
@@ -71,6 +87,7 @@ pub(super) fn context<S>(source: S, scope: Scope, limits: &LimitArgs) -> Result<
     Ok(pipeline::Context {
         source: Arc::new(source),
         scope,
+        moves: moves.into(),
         retry: Retry::default(),
         concurrency: usize::from(limits.concurrency),
         max_memory: limits.max_memory.0,

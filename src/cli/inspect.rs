@@ -47,6 +47,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<RowsOptions>) 
     let scope = config::scope(&args.scope, now)?;
     let (ring, key_findings) = config::keys(&args.public_keys)?;
     let runtime = config::runtime()?;
+    let moves = config::moves(&args.moved_from, &args.archive);
     let aws = AwsOptions::from(&args.aws);
     let saved = (!args.public_keys.is_empty()).then_some(ring);
     let job = Job { args: &args, command, table, now, key_findings };
@@ -59,12 +60,12 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<RowsOptions>) 
         match &args.archive {
             ArchiveAddress::Directory(path) => {
                 let source = Directory::open(path).map_err(Failure::usage)?;
-                let context = config::context(source, scope, &args.limits)?;
+                let context = config::context(source, scope, moves, &args.limits)?;
                 job.run(&context, "".into(), String::new(), &keys).await
             }
             ArchiveAddress::S3 { bucket, prefix } => {
                 let source = S3Source::connect(&aws, bucket).await.map_err(unreachable_archive)?;
-                let context = config::context(source, scope, &args.limits)?;
+                let context = config::context(source, scope, moves, &args.limits)?;
                 job.run(&context, bucket.as_str().into(), prefix.clone(), &keys).await
             }
         }
@@ -107,7 +108,7 @@ impl Job<'_> {
             archive: self.args.archive.to_string(),
             arguments: std::env::args().skip(1).collect(),
         };
-        let archive = Archive { bucket, prefix, now: self.now, tool };
+        let archive = Archive { bucket, prefix, now: self.now, max_age: self.args.max_age, tool };
         let progress = Progress::new(self.args.progress, context.metrics.clone());
         let (sink, committed) = (rows.clone(), destination.clone());
         let finish = move || commit(rows, committed);

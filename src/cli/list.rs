@@ -34,12 +34,12 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
         match &args.archive {
             ArchiveAddress::Directory(path) => {
                 let source = Directory::open(path).map_err(Failure::usage)?;
-                look(config::context(source, scope, &limits)?, "", "").await
+                look(config::context(source, scope, Vec::new(), &limits)?, "", "").await
             }
             ArchiveAddress::S3 { bucket, prefix } => {
                 let aws = Aws::load(AwsOptions::from(&args.aws)).await;
                 let source = S3Source::connect(&aws, bucket).await.map_err(Failure::usage)?;
-                look(config::context(source, scope, &limits)?, bucket, prefix).await
+                look(config::context(source, scope, Vec::new(), &limits)?, bucket, prefix).await
             }
         }
     })?;

@@ -42,8 +42,17 @@ pub fn moment(text: &str) -> Result<Moment, String> {
     {
         return Ok(Moment::At(time));
     }
-    let expected =
-        "expected RFC 3339 (2026-03-01T00:00:00Z), a date (2026-03-01), or a span back from now (7d, 12h, 30m)";
+    span(text).map(Moment::Before).map_err(|_| {
+        "expected RFC 3339 (2026-03-01T00:00:00Z), a date (2026-03-01), or a span back from now (7d, 12h, 30m)".into()
+    })
+}
+
+/// Parses a span of minutes, hours, days or weeks.
+///
+/// # Errors
+/// A text for the usage message.
+pub fn span(text: &str) -> Result<SignedDuration, String> {
+    let expected = "expected a span such as 3h, 30m, 7d or 2w";
     let unit = text.chars().next_back().ok_or(expected)?;
     let seconds = match unit {
         'm' => 60,
@@ -52,8 +61,20 @@ pub fn moment(text: &str) -> Result<Moment, String> {
         'w' => 604_800,
         _ => return Err(expected.into()),
     };
-    let count: i64 = text[..text.len() - 1].parse().ok().filter(|n| (1..=100_000).contains(n)).ok_or(expected)?;
-    Ok(Moment::Before(SignedDuration::from_secs(count * seconds)))
+    let digits = &text[..text.len() - 1];
+    let count: i64 = digits.parse().ok().filter(|n| (1..=100_000).contains(n)).ok_or(expected)?;
+    Ok(SignedDuration::from_secs(count * seconds))
+}
+
+/// Parses the place that digests record: always a bucket.
+///
+/// # Errors
+/// A text for the usage message.
+pub fn recorded_place(text: &str) -> Result<ArchiveAddress, String> {
+    match text.parse()? {
+        ArchiveAddress::Directory(_) => Err("expected s3://BUCKET[/PREFIX]".into()),
+        bucket => Ok(bucket),
+    }
 }
 
 /// Parses a kind of log, by its folder or the folder's last part.

@@ -175,6 +175,7 @@ async fn read_one<S: Source>(context: &Context<S>, name: DigestName, place: Reco
     match outcome {
         Err(error) => DigestObject::unreadable(name, place, error),
         Ok((body, metadata)) => {
+            let moves = context.moves.clone();
             context
                 .compute(move || {
                     let mut buffer = Vec::new();
@@ -185,7 +186,7 @@ async fn read_one<S: Source>(context: &Context<S>, name: DigestName, place: Reco
                         }
                     };
                     match stored {
-                        Ok(stored) => DigestObject::read(name, place, stored, metadata),
+                        Ok(stored) => DigestObject::read(name, place, stored, metadata, &moves),
                         Err(error) => DigestObject::unreadable(name, place, error),
                     }
                 })

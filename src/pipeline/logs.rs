@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
+use super::trail_events::{self, TrailEvent};
 use super::{Context, spawn};
 use crate::archive::key::AccountRegion;
 use crate::finding::{Finding, FindingId};
@@ -81,6 +82,8 @@ pub struct Tally {
     pub inflated_bytes: u64,
     /// Stored bytes.
     pub stored_bytes: u64,
+    /// Calls that turn a trail off or change it; looked for only where a chain breaks off.
+    pub trail_events: Vec<TrailEvent>,
 }
 
 /// Reads every planned log, oldest day first.
@@ -91,6 +94,7 @@ pub async fn read_all<S: Source, K: LogSink>(
     context: &Context<S>,
     plans: Arc<Vec<PlacePlan>>,
     sink: Option<Arc<K>>,
+    watch_trails: bool,
     findings: &mut Findings,
 ) -> Result<Tally, K::Error> {
     let order = in_day_order(&plans);
@@ -100,6 +104,7 @@ pub async fn read_all<S: Source, K: LogSink>(
     let worker = Arc::new(Worker {
         plans: plans.clone(),
         sink,
+        watch_trails,
         metrics: context.metrics.clone(),
         large: Mutex::new(()),
         max_content: context.max_memory / 2,
@@ -209,6 +214,7 @@ struct LogOutcome {
     records: Records,
     inflated_bytes: u64,
     stored_bytes: u64,
+    trail_events: Vec<TrailEvent>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -240,6 +246,7 @@ impl Tally {
         self.records.add(outcome.records);
         self.inflated_bytes += outcome.inflated_bytes;
         self.stored_bytes += outcome.stored_bytes;
+        self.trail_events.extend(outcome.trail_events);
         Metrics::add(&metrics.findings, outcome.findings.len() as u64);
         findings.extend(outcome.findings);
     }
@@ -249,6 +256,7 @@ impl Tally {
 struct Worker<K> {
     plans: Arc<Vec<PlacePlan>>,
     sink: Option<Arc<K>>,
+    watch_trails: bool,
     metrics: Arc<Metrics>,
     /// Held while content larger than [`ORDINARY`] is in memory.
     large: Mutex<()>,
@@ -345,7 +353,7 @@ impl<K: LogSink> Worker<K> {
             records,
             inflated_bytes: content.len() as u64,
             stored_bytes: stored.len() as u64,
-            ..LogOutcome::default()
+            trail_events: if self.watch_trails { trail_events::in_content(content) } else { Vec::new() },
         })
     }
 }

@@ -13,6 +13,7 @@ pub mod logs;
 pub mod plan;
 pub mod rows;
 pub mod run;
+pub mod trail_events;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::archive::scope::Scope;
 use crate::fetch::Retry;
 use crate::metrics::Metrics;
+use crate::verify::digest::Relocation;
 
 /// What every stage of a run shares.
 pub struct Context<S> {
@@ -30,6 +32,8 @@ pub struct Context<S> {
     pub source: Arc<S>,
     /// What was asked for.
     pub scope: Scope,
+    /// Where the archive was when it was written, if it was copied.
+    pub moves: Arc<[Relocation]>,
     /// Attempts for each read.
     pub retry: Retry,
     /// Requests in flight.

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Context;
 use super::digests::{self, Judged, KeyService, Keys};
 use super::discover::{self, Thoroughness};
 use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
+use super::trail_events;
 use crate::archive::inventory::Inventory;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
 use crate::report::{Findings, Outcomes, Output, Report, SCHEMA, ScopeFound, Timings, Tool};
 use crate::source::{Source, SourceError};
-use crate::verify::chain::ChainSummary;
+use crate::verify::chain::{Break, ChainSummary};
 use crate::verify::edges::Period;
 
 /// Why a run came to no report.
@@ -40,6 +41,8 @@ pub struct Archive {
     pub prefix: String,
     /// When the run started.
     pub now: Timestamp,
+    /// How old a chain's newest digest may be.
+    pub max_age: Option<SignedDuration>,
     /// What is running, for the report.
     pub tool: Tool,
 }
@@ -70,7 +73,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let listed = Instant::now();
 
     context.metrics.enter(Phase::Digests);
-    let period = Period { from: context.scope.from, to: context.scope.to, now: archive.now };
+    let period = Period { from: context.scope.from, to: context.scope.to, now: archive.now, max_age: archive.max_age };
     let mut found = scope_found(&inventory);
     let mut judged = judge_places(context, keys, &mut inventory, period).await;
     let mut totals = Totals::default();
@@ -89,7 +92,9 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let checked = Instant::now();
 
     context.metrics.enter(Phase::Logs);
-    let tally = logs::read_all(context, Arc::new(plans), sink, &mut findings).await.map_err(RunError::Sink)?;
+    let watched = !totals.breaks.is_empty();
+    let tally = logs::read_all(context, Arc::new(plans), sink, watched, &mut findings).await.map_err(RunError::Sink)?;
+    findings.extend(totals.breaks.drain(..).map(|gap| trail_events::name_cause(gap, &tally.trail_events)));
     context.metrics.enter(Phase::Finishing);
     let interrupted = context.is_cancelled();
     if interrupted {
@@ -156,6 +161,7 @@ async fn judge_places<S: Source, K: KeyService>(
 #[derive(Default)]
 struct Totals {
     digests: Outcomes,
+    breaks: Vec<Break>,
     chains: Vec<ChainSummary>,
 }
 
@@ -172,6 +178,7 @@ impl Totals {
         sum.malformed += outcomes.malformed;
         sum.unlisted += outcomes.unlisted;
         findings.extend(std::mem::take(&mut conclusion.findings));
+        self.breaks.append(&mut conclusion.breaks);
         let chains = std::mem::take(&mut conclusion.chains);
         self.chains.extend(chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
     }

@@ -17,7 +17,7 @@ use compact_str::CompactString;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::digest::{Digest, Malformed, Recorded, SIGNATURE_ALGORITHM};
+use super::digest::{Digest, Malformed, Recorded, Relocation, SIGNATURE_ALGORITHM};
 use super::edges;
 use super::keys::{Check, KeyRing};
 use super::window::Window;
@@ -112,10 +112,22 @@ impl DigestObject {
     }
 
     /// Inflates, hashes and parses a digest's stored bytes. CPU work.
-    pub fn read(name: DigestName, place: Recorded, stored: &[u8], metadata: DigestMetadata) -> Self {
+    pub fn read(
+        name: DigestName,
+        place: Recorded,
+        stored: &[u8],
+        metadata: DigestMetadata,
+        moves: &[Relocation],
+    ) -> Self {
         let mut content = Vec::new();
         let inflated = gunzip::inflate(stored, MAX_CONTENT, &mut content);
-        let reading = |bytes: &[u8]| Reading { hash: Sha256::of(bytes), digest: Digest::parse(bytes) };
+        let reading = |bytes: &[u8]| {
+            let mut digest = Digest::parse(bytes);
+            if let Ok(digest) = &mut digest {
+                digest.relocate(moves);
+            }
+            Reading { hash: Sha256::of(bytes), digest }
+        };
         let mut readings = vec![reading(&content)];
         if inflated.has(Damage::SeveralMembers) {
             let first = usize::try_from(inflated.first_member).unwrap_or(content.len()).min(content.len());
@@ -290,6 +302,8 @@ pub struct Conclusion {
     pub findings: Vec<Finding>,
     /// One summary a chain.
     pub chains: Vec<ChainSummary>,
+    /// Where a chain breaks off and begins again, each with the span, for naming what caused it.
+    pub breaks: Vec<Break>,
     /// What verified digests say of logs.
     pub listings: Vec<Listing>,
     /// The time that verified digests cover, by the roots that each vouches for.
@@ -298,6 +312,17 @@ pub struct Conclusion {
     pub unknown: Vec<Window>,
     /// How many digest objects came to what, and how many are gone.
     pub outcomes: DigestOutcomes,
+}
+
+/// A span in which a chain proves nothing, between two parts in which it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Break {
+    /// What is said of it.
+    pub finding: Finding,
+    /// The trail whose logging or validation may have been off.
+    pub trail: CompactString,
+    /// The span.
+    pub window: Window,
 }
 
 /// How many digest objects came to what.
@@ -347,6 +372,9 @@ pub struct Listing {
     /// The digest's trail.
     pub trail: CompactString,
 }
+
+/// For a digest whose key is the same but for what stands before it.
+const COPIED: &str = "if the archive was copied, name where it was with --moved-from s3://BUCKET[/PREFIX]";
 
 struct Checker<'a> {
     place: &'a AccountRegion,
@@ -405,7 +433,9 @@ impl Checker<'_> {
         if digest.place.key != key || elsewhere {
             let (standing, finding) =
                 altered(FindingId::DigestMoved, "the digest lies elsewhere than where CloudTrail put it".into());
-            return Err((standing, finding.compared(&digest.place, &object.place)));
+            let finding = finding.compared(&digest.place, &object.place);
+            let copied = object.place.key.ends_with(&digest.place.key) || digest.place.key.ends_with(key);
+            return Err((standing, if copied { finding.with_hint(COPIED) } else { finding }));
         }
         let named = content.metadata.signature_algorithm.as_deref().unwrap_or(SIGNATURE_ALGORITHM);
         for algorithm in [named, digest.signature_algorithm.as_str()] {

@@ -39,6 +39,27 @@ impl std::fmt::Display for Recorded {
     }
 }
 
+/// A move of a whole archive: what digests record under `from` now lies under `to`.
+///
+/// Buckets and keys are signed, so an archive that was copied elsewhere is checked against where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relocation {
+    /// Bucket and prefix as digests record them.
+    pub from: Recorded,
+    /// Bucket (empty for a directory) and prefix where the objects lie now.
+    pub to: Recorded,
+}
+
+impl Relocation {
+    fn apply(&self, place: &mut Recorded) {
+        if place.bucket == self.from.bucket
+            && let Some(rest) = place.key.strip_prefix(&self.from.key)
+        {
+            *place = Recorded { bucket: self.to.bucket.clone(), key: format!("{}{rest}", self.to.key) };
+        }
+    }
+}
+
 /// One log that a digest vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -74,8 +95,10 @@ pub struct Digest {
     pub end: Timestamp,
     /// The end exactly as written, which is what is signed.
     pub end_text: String,
-    /// Where CloudTrail put it.
+    /// Where CloudTrail put it, or, after a move, where it should lie now.
     pub place: Recorded,
+    /// Where CloudTrail put it, which is what is signed.
+    pub signed_place: Recorded,
     /// MD5 of the public key's DER, hex.
     pub fingerprint: String,
     /// `SHA256withRSA`.
@@ -108,12 +131,14 @@ impl Digest {
 
     fn from_object(digest: &Object<'_, '_>) -> Result<Self, Malformed> {
         let end_text = digest.text("digestEndTime")?.to_owned();
+        let place = recorded(digest, "digestS3Bucket", "digestS3Object")?;
         let parsed = Self {
             account: digest.text("awsAccountId")?.to_owned(),
             start: time("digestStartTime", digest.text("digestStartTime")?)?,
             end: time("digestEndTime", &end_text)?,
             end_text,
-            place: recorded(digest, "digestS3Bucket", "digestS3Object")?,
+            signed_place: place.clone(),
+            place,
             fingerprint: digest.text("digestPublicKeyFingerprint")?.to_owned(),
             signature_algorithm: digest.text("digestSignatureAlgorithm")?.to_owned(),
             previous: previous(digest)?,
@@ -131,10 +156,24 @@ impl Digest {
         Ok(parsed)
     }
 
+    /// Reads every recorded place as moved.
+    pub fn relocate(&mut self, moves: &[Relocation]) {
+        for relocation in moves {
+            relocation.apply(&mut self.place);
+            if let Some(previous) = &mut self.previous {
+                relocation.apply(&mut previous.digest);
+            }
+            for entry in &mut self.entries {
+                relocation.apply(&mut entry.log);
+            }
+        }
+    }
+
     /// The bytes that CloudTrail signed, given the SHA-256 of this digest's content.
     pub fn string_to_sign(&self, hash: &Sha256) -> String {
         let previous = self.previous.as_ref().map_or("null", |previous| previous.signature.as_str());
-        format!("{}\n{}/{}\n{hash}\n{previous}", self.end_text, self.place.bucket, self.place.key)
+        let place = &self.signed_place;
+        format!("{}\n{}/{}\n{hash}\n{previous}", self.end_text, place.bucket, place.key)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::chain::{ChainId, ChainSummary, Conclusion, DigestObject, Group, Listing, Standing};
+use super::chain::{Break, ChainId, ChainSummary, Conclusion, DigestObject, Group, Listing, Standing};
 use super::digest::{Digest, Previous};
 use super::window::{ARRIVAL, Coverage, Window};
 use crate::archive::key::{self, AccountRegion, ObjectName};
@@ -23,6 +23,8 @@ pub struct Period {
     pub to: Option<Timestamp>,
     /// When the run started.
     pub now: Timestamp,
+    /// How old a chain's newest digest may be.
+    pub max_age: Option<SignedDuration>,
 }
 
 impl Period {
@@ -96,6 +98,10 @@ impl<'a> Chain<'a> {
         self.conclusion.findings.push(finding);
     }
 
+    fn break_off(&mut self, finding: Finding, window: Window) {
+        self.conclusion.breaks.push(Break { finding, trail: self.id.trail.clone(), window });
+    }
+
     fn judge_links(&mut self) {
         for (object, digest) in self.verified() {
             match &digest.previous {
@@ -117,10 +123,11 @@ impl<'a> Chain<'a> {
             "the chain of {} begins anew at {}: nothing links it to the digests up to {older_end}",
             self.id, digest.start
         );
+        let window = Window { from: older_end, to: digest.start.max(older_end) };
         let finding = Finding::new(FindingId::ChainRestart, &object.place.key, sentence)
-            .compared("a predecessor", Window { from: older_end, to: digest.start.max(older_end) })
+            .compared("a predecessor", window)
             .with_hint("look for StopLogging, UpdateTrail or DeleteTrail in that time");
-        self.find(finding);
+        self.break_off(finding, window);
     }
 
     /// The end of the newest digest object of this chain that ends by `time`, whatever its standing.
@@ -171,7 +178,7 @@ impl<'a> Chain<'a> {
         } else if window.to < digest.start {
             let gap = Window { from: window.to, to: digest.start };
             let sentence = format!("no digest of {} covers {gap}, although the two around it are linked", self.id);
-            self.find(Finding::new(FindingId::ChainGap, key, sentence).compared(gap.from, gap.to));
+            self.break_off(Finding::new(FindingId::ChainGap, key, sentence).compared(gap.from, gap.to), gap);
         } else if window.to > digest.start {
             self.find(overlap(key, &found.place.key, window.to, digest.start));
         }
@@ -330,6 +337,12 @@ impl<'a> Chain<'a> {
         let latest = self.period.latest();
         if self.period.to.is_some() && latest.duration_since(covered.to) > ARRIVAL {
             uncovered.push(Window { from: covered.to, to: latest });
+        }
+        if let Some(max_age) = self.period.max_age.filter(|age| self.period.now.duration_since(covered.to) > *age) {
+            let sentence =
+                format!("the newest digest of {} ends at {}, more than {max_age:#} ago", self.id, covered.to);
+            let finding = Finding::new(FindingId::HeadStale, self.id.to_string(), sentence);
+            self.find(finding.with_hint("check that the trail is logging (GetTrailStatus: LatestDigestDeliveryError)"));
         }
         for gap in uncovered {
             let sentence = format!("{} covers nothing of {gap}, which was asked for", self.id);
