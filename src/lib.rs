@@ -11,6 +11,7 @@
 //! sink      columns to Parquet files, whole or not at all
 //! report    counts, findings, chains: data only
 //! pipeline  joins the stages; the only place that spawns
+//! synth     makes signed archives to try all this on
 //! cli       arguments, terminal, clock, environment
 //! ```
 //!
@@ -18,6 +19,7 @@
 //! that were hashed are the bytes that were parsed.
 
 pub mod archive;
+pub mod cli;
 pub mod fetch;
 pub mod finding;
 pub mod gunzip;
@@ -26,4 +28,5 @@ pub mod pipeline;
 pub mod report;
 pub mod sha256;
 pub mod source;
+pub mod synth;
 pub mod verify;

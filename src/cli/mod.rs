@@ -1,0 +1,3 @@
+//! The commands: what was typed, and what is told.
+
+pub mod synth;
