@@ -244,9 +244,7 @@ impl Casting<'_> {
             format!(
                 r#"{{"type":"IdentityCenterUser","accountId":"{account}","onBehalfOf":{{"userId":"{guid}","identityStoreArn":"arn:aws:identitystore::{account}:identitystore/d-90676c0a11"}},"credentialId":"{guid}"}}"#
             ),
-            format!(
-                r#"{{"type":"WebIdentityUser","principalId":"accounts.google.com:example-app.apps.googleusercontent.com:10769150350006150715113082367","userName":"10769150350006150715113082367","identityProvider":"accounts.google.com"}}"#
-            ),
+            r#"{"type":"WebIdentityUser","principalId":"accounts.google.com:example-app.apps.googleusercontent.com:10769150350006150715113082367","userName":"10769150350006150715113082367","identityProvider":"accounts.google.com"}"#.to_owned(),
             format!(
                 r#"{{"type":"SAMLUser","principalId":"{id}=:ines@example.com","userName":"ines@example.com","identityProvider":"{id}="}}"#
             ),
