@@ -103,3 +103,37 @@ pub fn run(args: &SynthArgs, out: &mut impl Write) -> anyhow::Result<Summary> {
 fn mega(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: SynthArgs,
+    }
+
+    #[test]
+    fn what_was_made_and_tampered_with_is_told_with_the_next_command() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dest = dir.path().join("made").display().to_string();
+        let line = ["synth", &dest, "--accounts", "1", "--regions", "1", "--hours", "3", "--tamper", "injected-log"];
+        let args = Cli::parse_from(line).args;
+        let mut out = Vec::new();
+        let summary = run(&args, &mut out).expect("the archive is made");
+        let out = String::from_utf8(out).expect("UTF-8");
+        let logs = summary.totals.logs;
+        assert!(out.starts_with(&format!("{dest}: 3 digests, {logs} logs, ")), "{out}");
+        assert!(out.contains(&format!("  injected-log:\n    {}\n", summary.tampered[0].objects[0])), "{out}");
+        assert!(out.ends_with(&format!("--public-keys {dest}/public-keys.json\n")), "{out}");
+    }
+
+    #[test]
+    fn an_unknown_kind_of_tampering_is_a_usage_error_that_lists_the_kinds() {
+        let error = Cli::try_parse_from(["synth", "x", "--tamper", "burnt"]).err().expect("no such kind").to_string();
+        assert!(Tamper::ALL.iter().all(|kind| error.contains(kind.name())), "{error}");
+    }
+}
