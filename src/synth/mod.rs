@@ -72,7 +72,7 @@ pub const REGIONS: [&str; 17] = [
     "ap-southeast-1",
 ];
 
-/// The most of each number that [`write`] takes.
+/// The most of each number that [`write()`] takes.
 const MOST_ACCOUNTS: u32 = 10_000;
 /// Ten years.
 const MOST_HOURS: u32 = 87_660;
