@@ -11,6 +11,7 @@
 //! sink      columns to Parquet files, whole or not at all
 //! report    counts, findings, chains: data only
 //! pipeline  joins the stages; the only place that spawns
+//! synth     makes signed archives to try all this on
 //! cli       arguments, terminal, clock, environment
 //! ```
 //!
@@ -28,4 +29,5 @@ pub mod report;
 pub mod sha256;
 pub mod sink;
 pub mod source;
+pub mod synth;
 pub mod verify;

@@ -133,6 +133,11 @@ pub enum ObjectName {
     Foreign,
 }
 
+/// The root of an organization's folders, or of a single account's, in a bucket without prefix.
+pub fn root(org: Option<&OrgId>) -> String {
+    org.map_or_else(|| "AWSLogs/".to_owned(), |org| format!("AWSLogs/{org}/"))
+}
+
 /// A key, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedKey<'a> {

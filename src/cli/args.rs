@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use jiff::SignedDuration;
 
+use super::synth::SynthArgs;
 use super::values::{self, ArchiveAddress, Memory, Moment};
 use crate::archive::ids::{AccountId, OrgId, Region};
 use crate::archive::key::LogKind;
@@ -40,6 +41,9 @@ pub enum Command {
     /// Show what an archive holds, from names and sizes alone
     #[command(after_help = LS_EXAMPLES)]
     Ls(LsArgs),
+    /// Make a signed archive of a made-up organization, with test keys
+    #[command(after_help = SYNTH_EXAMPLES)]
+    Synth(SynthArgs),
     /// CloudTrail's public keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -59,6 +63,11 @@ const LS_EXAMPLES: &str = "\
 Examples:
   trailproof ls s3://org-trail-logs
   trailproof ls ./mirror --format json";
+
+const SYNTH_EXAMPLES: &str = "\
+Examples:
+  trailproof synth ./made --accounts 3 --regions 2 --hours 24
+  trailproof synth ./bad --tamper changed-log --tamper deleted-digest";
 
 const FETCH_EXAMPLES: &str = "\
 Examples:

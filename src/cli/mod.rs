@@ -7,6 +7,7 @@ mod keys;
 mod list;
 mod progress;
 mod summary;
+pub mod synth;
 mod text;
 pub mod values;
 
@@ -50,6 +51,17 @@ impl Failure {
     }
 }
 
+/// Runs `synth`.
+fn make(args: &synth::SynthArgs) -> Result<Outcome, Failure> {
+    match synth::run(args, &mut io::stdout().lock()) {
+        Ok(_) => Ok(Outcome::Answer(0)),
+        Err(error) => match error.downcast::<io::Error>() {
+            Ok(error) => Failure::output(error),
+            Err(error) => Err(Failure::Usage(error)),
+        },
+    }
+}
+
 /// Runs a command to its exit code.
 pub fn run(args: Args) -> ExitCode {
     let outcome = match args.command {
@@ -57,6 +69,7 @@ pub fn run(args: Args) -> ExitCode {
         Command::Verify(verify) => inspect::verify(verify),
         Command::Ls(list) => list::run(list),
         Command::Keys(KeysCommand::Fetch(fetch)) => keys::fetch(fetch),
+        Command::Synth(args) => make(&args),
     };
     match outcome {
         Ok(Outcome::Answer(code)) => ExitCode::from(code),
