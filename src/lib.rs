@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod report;
 pub mod sha256;
+pub mod sink;
 pub mod source;
 pub mod synth;
 pub mod verify;

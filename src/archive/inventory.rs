@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::ids::OrgId;
 use super::key::{self, AccountRegion, DigestName, LogKind, LogName, ObjectName};
 
-/// A place where `AWSLogs/` folders lie: a bucket and everything before `AWSLogs/` in its keys.
+/// A place where accounts' folders lie: a bucket and everything before the account in its keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Root {
     /// Bucket name, empty for a directory.
     pub bucket: Arc<str>,
-    /// Empty or ends in `/`.
+    /// Such as `AWSLogs/o-exampleorgid/`.
     pub prefix: String,
+    /// The organization in the prefix; absent for trails that are not organization trails.
+    pub org: Option<OrgId>,
 }
 
 /// Index into [`Inventory::roots`].
@@ -90,7 +93,7 @@ impl Named {
 /// What an archive holds.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
-    /// Where `AWSLogs/` folders lie.
+    /// Where accounts' folders lie.
     pub roots: Vec<Root>,
     /// By account and Region.
     pub places: BTreeMap<AccountRegion, Holdings>,
@@ -107,14 +110,14 @@ pub struct Inventory {
 impl Inventory {
     /// Files one object under what its key names.
     pub fn add(&mut self, bucket: &Arc<str>, key: &str, size: u64) {
-        let (prefix, name) = key::parse(key);
-        match name {
+        let parsed = key::parse(key);
+        match parsed.name {
             ObjectName::Log(place, name) => {
-                let root = self.root(bucket, prefix);
+                let root = self.root(bucket, parsed.root, parsed.org.as_ref());
                 self.places.entry(place).or_default().logs.push(LogObject { name, root, size });
             }
             ObjectName::Digest(place, name) => {
-                let root = self.root(bucket, prefix);
+                let root = self.root(bucket, parsed.root, parsed.org.as_ref());
                 self.places.entry(place).or_default().digests.push(ListedDigest { name, root, size });
             }
             ObjectName::Misnamed { place, .. } => {
@@ -127,10 +130,10 @@ impl Inventory {
     }
 
     /// The index of a root, added when it is new.
-    pub fn root(&mut self, bucket: &Arc<str>, prefix: &str) -> RootIndex {
+    pub fn root(&mut self, bucket: &Arc<str>, prefix: &str, org: Option<&OrgId>) -> RootIndex {
         let known = self.roots.iter().rposition(|root| root.bucket == *bucket && root.prefix == prefix);
         let index = known.unwrap_or_else(|| {
-            self.roots.push(Root { bucket: bucket.clone(), prefix: prefix.to_owned() });
+            self.roots.push(Root { bucket: bucket.clone(), prefix: prefix.to_owned(), org: org.cloned() });
             self.roots.len() - 1
         });
         RootIndex::try_from(index).unwrap_or(RootIndex::MAX)

@@ -1,7 +1,8 @@
 //! The grammar of object keys: which log file, digest or other object a key names.
 //!
 //! ```text
-//! key  := root "AWSLogs/" [ org "/" ] account "/" kind "/" region "/" YYYY "/" MM "/" DD "/" file
+//! key  := root account "/" kind "/" region "/" YYYY "/" MM "/" DD "/" file
+//! root := [ prefix "/" ] "AWSLogs/" [ org "/" ]
 //! log  := account "_" kind "_" region "_" YYYYMMDD "T" HHMM "Z" unique ".json.gz"
 //! digest := account "_CloudTrail-Digest_" region "_" trail "_" home "_" YYYYMMDD "T" HHMMSS "Z" [ "_backfill" ] ".json.gz"
 //! ```
@@ -69,12 +70,9 @@ impl fmt::Display for LogKind {
     }
 }
 
-/// The account and Region that a folder belongs to, and the organization it was delivered under.
+/// The account and Region that a folder belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct AccountRegion {
-    /// Absent for a trail that is not an organization trail.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub org: Option<OrgId>,
     /// The account whose events these are (the folder's; records carry their own).
     pub account: AccountId,
     /// The Region whose events these are.
@@ -83,9 +81,6 @@ pub struct AccountRegion {
 
 impl fmt::Display for AccountRegion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(org) = &self.org {
-            write!(f, "{org}/")?;
-        }
         write!(f, "{}/{}", self.account, self.region)
     }
 }
@@ -138,34 +133,44 @@ pub enum ObjectName {
     Foreign,
 }
 
-/// Splits a key into its root (everything before `AWSLogs/`) and what it names there.
-pub fn parse(key: &str) -> (&str, ObjectName) {
+/// A key, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedKey<'a> {
+    /// Everything before the account: `AWSLogs/`, `audit/AWSLogs/o-exampleorgid/`; empty when nothing of CloudTrail's.
+    pub root: &'a str,
+    /// The organization that the root is of.
+    pub org: Option<OrgId>,
+    /// What is named below it.
+    pub name: ObjectName,
+}
+
+/// Takes a key apart.
+pub fn parse(key: &str) -> ParsedKey<'_> {
+    let nothing = |name| ParsedKey { root: "", org: None, name };
     if key.ends_with('/') {
-        return ("", ObjectName::Folder);
+        return nothing(ObjectName::Folder);
     }
     let mut end = key.len();
     while let Some(at) = key[..end].rfind("AWSLogs/") {
         if at == 0 || key.as_bytes()[at - 1] == b'/' {
-            let (root, tail) = (&key[..at], &key[at + "AWSLogs/".len()..]);
-            if let Some(name) = parse_tail(tail) {
-                return (root, name);
+            let tail = &key[at + "AWSLogs/".len()..];
+            if let Some((org, account, name)) = parse_tail(tail) {
+                return ParsedKey { root: &key[..key.len() - account.len()], org, name };
             }
         }
         end = at;
     }
-    ("", ObjectName::Foreign)
+    nothing(ObjectName::Foreign)
 }
 
-/// `None` when the tail is not a CloudTrail folder at all.
-fn parse_tail(tail: &str) -> Option<ObjectName> {
+/// The organization, everything from the account on, and what it names; `None` when it is no CloudTrail folder at all.
+fn parse_tail(tail: &str) -> Option<(Option<OrgId>, &str, ObjectName)> {
     let (first, after_first) = tail.split_once('/')?;
-    let (org, account, rest) = match first.parse::<OrgId>() {
-        Ok(org) => {
-            let (account, rest) = after_first.split_once('/')?;
-            (Some(org), account, rest)
-        }
-        Err(_) => (None, first, after_first),
+    let (org, from_account) = match first.parse::<OrgId>() {
+        Ok(org) => (Some(org), after_first),
+        Err(_) => (None, tail),
     };
+    let (account, rest) = from_account.split_once('/')?;
     let account = account.parse::<AccountId>().ok()?;
     let (folder, rest) = rest.split_once('/')?;
     let kind = LogKind::from_folder(folder);
@@ -174,16 +179,17 @@ fn parse_tail(tail: &str) -> Option<ObjectName> {
         return None;
     }
     let (region, rest) = rest.split_once('/')?;
-    let place = AccountRegion { org, account, region: region.parse().ok()? };
+    let place = AccountRegion { account, region: region.parse().ok()? };
     let name = parse_dated(rest).and_then(|(day, file)| match kind {
         Some(kind) => parse_log(&place, kind, day, file),
         None => parse_digest(&place, day, file),
     });
-    Some(match name {
+    let name = match name {
         Some(Named::Log(name)) => ObjectName::Log(place, name),
         Some(Named::Digest(name)) => ObjectName::Digest(place, name),
         None => ObjectName::Misnamed { place, among_digests },
-    })
+    };
+    Some((org, from_account, name))
 }
 
 enum Named {
@@ -282,11 +288,6 @@ fn digits(text: &[u8]) -> Option<i16> {
 fn write_folder(key: &mut String, root: &str, place: &AccountRegion, folder: &str, day: Date) {
     use fmt::Write as _;
     key.push_str(root);
-    key.push_str("AWSLogs/");
-    if let Some(org) = &place.org {
-        key.push_str(org.as_str());
-        key.push('/');
-    }
     let (account, region) = (place.account.as_str(), place.region.as_str());
     write!(key, "{account}/{folder}/{region}/{:04}/{:02}/{:02}/", day.year(), day.month(), day.day())
         .expect("writing to a String cannot fail");
@@ -336,9 +337,10 @@ mod tests {
     const DIGEST: &str = "AWSLogs/o-exampleorgid/444455556666/CloudTrail-Digest/eu-west-1/2026/01/02/444455556666_CloudTrail-Digest_eu-west-1_us-east-1_my_us-west-2_trail_us-east-2_20260102T040131Z_backfill.json.gz";
 
     fn rendered(key: &str) -> Option<String> {
-        match parse(key) {
-            (root, ObjectName::Log(place, name)) => Some(name.key(root, &place)),
-            (root, ObjectName::Digest(place, name)) => Some(name.key(root, &place)),
+        let parsed = parse(key);
+        match parsed.name {
+            ObjectName::Log(place, name) => Some(name.key(parsed.root, &place)),
+            ObjectName::Digest(place, name) => Some(name.key(parsed.root, &place)),
             _ => None,
         }
     }
@@ -360,7 +362,7 @@ mod tests {
 
     #[test]
     fn trail_names_may_look_like_regions() {
-        let (_, ObjectName::Digest(_, name)) = parse(DIGEST) else { panic!("not a digest") };
+        let ObjectName::Digest(_, name) = parse(DIGEST).name else { panic!("not a digest") };
         assert_eq!(
             (name.trail.as_str(), name.home.as_str(), name.backfill),
             ("us-east-1_my_us-west-2_trail", "us-east-2", true)
@@ -370,7 +372,11 @@ mod tests {
     #[test]
     fn control_tower_prefix_is_part_of_the_root() {
         let key = format!("o-exampleorgid/{DIGEST}");
-        assert_eq!(parse(&key).0, "o-exampleorgid/");
+        let parsed = parse(&key);
+        assert_eq!(
+            (parsed.root, parsed.org.map(|org| org.to_string())),
+            ("o-exampleorgid/AWSLogs/o-exampleorgid/", Some("o-exampleorgid".into()))
+        );
     }
 
     #[test]
@@ -383,7 +389,7 @@ mod tests {
             LOG.replace("111122223333_", "111122223334_"),
             LOG.replace(".json.gz", ".json"),
         ] {
-            assert!(matches!(parse(&key).1, ObjectName::Misnamed { .. }), "{key}: {:?}", parse(&key));
+            assert!(matches!(parse(&key).name, ObjectName::Misnamed { .. }), "{key}: {:?}", parse(&key));
         }
     }
 
@@ -396,7 +402,7 @@ mod tests {
             "",
             "ÄWSLogs/AWSLogs/ü/CloudTrail/",
         ] {
-            assert!(matches!(parse(key).1, ObjectName::Foreign | ObjectName::Folder), "{key}");
+            assert!(matches!(parse(key).name, ObjectName::Foreign | ObjectName::Folder), "{key}");
         }
     }
 
@@ -411,10 +417,11 @@ mod tests {
         #[test]
         fn every_log_name_round_trips(seconds in 0_i64..4_000_000_000, unique in "_?[A-Za-z0-9]{1,16}", kind in 0_usize..4) {
             let minute = Timestamp::from_second(seconds / 60 * 60).expect("in range");
-            let place = AccountRegion { org: None, account: "000011112222".parse().expect("account"), region: "us-gov-west-1".parse().expect("Region") };
+            let place = AccountRegion { account: "000011112222".parse().expect("account"), region: "us-gov-west-1".parse().expect("Region") };
             let name = LogName { day: Date::constant(2026, 2, 28), minute, kind: LogKind::ALL[kind], unique: unique.into() };
-            let key = name.key("p/q/", &place);
-            proptest::prop_assert_eq!(parse(&key), ("p/q/", ObjectName::Log(place, name)));
+            let key = name.key("p/q/AWSLogs/", &place);
+            let expected = ParsedKey { root: "p/q/AWSLogs/", org: None, name: ObjectName::Log(place, name) };
+            proptest::prop_assert_eq!(parse(&key), expected);
         }
     }
 }

@@ -31,8 +31,12 @@ pub const DIGEST_SLACK: SignedDuration = SignedDuration::from_hours(2);
 impl Scope {
     /// Whether an account and Region is asked for.
     pub fn includes(&self, place: &AccountRegion) -> bool {
-        let org = self.organizations.is_empty() || place.org.as_ref().is_some_and(|o| self.organizations.contains(o));
-        org && self.includes_account(place.account) && self.includes_region(&place.region)
+        self.includes_account(place.account) && self.includes_region(&place.region)
+    }
+
+    /// Whether what lies under this organization's root, or under none, is asked for.
+    pub fn includes_organization(&self, org: Option<&OrgId>) -> bool {
+        self.organizations.is_empty() || org.is_some_and(|org| self.organizations.contains(org))
     }
 
     /// Whether an account is asked for.

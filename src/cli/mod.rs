@@ -1,3 +1,74 @@
-//! The commands: what was typed, and what is told.
+//! The command line: the only place that knows of arguments, the terminal, the clock and the environment.
 
+pub mod args;
+mod config;
+mod inspect;
+mod keys;
+mod list;
+mod progress;
+mod summary;
 pub mod synth;
+mod text;
+pub mod values;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use args::{Args, Command, KeysCommand};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came to an answer, whose exit code this is.
+    Answer(u8),
+    /// Whoever read its output went away.
+    PipeClosed,
+}
+
+/// Why a command came to no answer. The exit code tells whose fault it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What was asked for cannot be done: exit code 2.
+    #[error("{0:#}")]
+    Usage(anyhow::Error),
+    /// The program's own output failed: exit code 4.
+    #[error("{0:#}")]
+    Own(anyhow::Error),
+}
+
+impl Failure {
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self::Usage(error.into())
+    }
+
+    fn own(error: impl Into<anyhow::Error>) -> Self {
+        Self::Own(error.into())
+    }
+
+    /// A failure to write to stdout: nobody's fault when the reader went away.
+    fn output(error: io::Error) -> Result<Outcome, Self> {
+        if error.kind() == io::ErrorKind::BrokenPipe { Ok(Outcome::PipeClosed) } else { Err(Self::own(error)) }
+    }
+}
+
+/// Runs a command to its exit code.
+pub fn run(args: Args) -> ExitCode {
+    let outcome = match args.command {
+        Command::Scan(scan) => inspect::scan(scan),
+        Command::Verify(verify) => inspect::verify(verify),
+        Command::Ls(list) => list::run(list),
+        Command::Keys(KeysCommand::Fetch(fetch)) => keys::fetch(fetch),
+    };
+    match outcome {
+        Ok(Outcome::Answer(code)) => ExitCode::from(code),
+        Ok(Outcome::PipeClosed) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // When not even stderr can be written, the exit code is all there is.
+            let _ = writeln!(io::stderr(), "error: {}", text::plain(&failure.to_string()));
+            ExitCode::from(match failure {
+                Failure::Usage(_) => 2,
+                Failure::Own(_) => 4,
+            })
+        }
+    }
+}

@@ -12,6 +12,7 @@ use crate::archive::inventory::{Holdings, Inventory, Root};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, LogKind, ObjectName};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
+use crate::source::aws::Aws;
 use crate::source::{Body, ListRequest, ObjectRef, Source, SourceError, directory};
 use crate::verify::chain::{Conclusion, DigestObject, Group};
 use crate::verify::digest::Recorded;
@@ -204,8 +205,8 @@ async fn follow<S: Source>(
 ) {
     let is_directory = inventory.roots.iter().all(|root| root.bucket.is_empty());
     for recorded in wanted {
-        let (prefix, name) = key::parse(&recorded.key);
-        let ObjectName::Digest(_, name) = name else {
+        let parsed = key::parse(&recorded.key);
+        let ObjectName::Digest(_, name) = parsed.name else {
             group.absent.insert(recorded);
             continue;
         };
@@ -213,7 +214,8 @@ async fn follow<S: Source>(
         let known = inventory.roots.iter().any(|root| root.bucket == bucket);
         if !known {
             let before: Vec<_> = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
-            list_place(context, place, &bucket, prefix, inventory, findings).await;
+            inventory.root(&bucket, parsed.root, parsed.org.as_ref());
+            list_place(context, place, &bucket, parsed.root, inventory, findings).await;
             let added = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
             let named = added.into_iter().filter(|digest| !before.contains(digest)).map(|digest| {
                 let root = &inventory.roots[usize::from(digest.root)];
@@ -241,15 +243,13 @@ async fn list_place<S: Source>(
     context: &Context<S>,
     place: &AccountRegion,
     bucket: &Arc<str>,
-    prefix: &str,
+    root: &str,
     inventory: &mut Inventory,
     findings: &mut Vec<Finding>,
 ) {
-    inventory.root(bucket, prefix);
-    let org = place.org.as_ref().map(|org| format!("{org}/")).unwrap_or_default();
     let folders = LogKind::ALL.into_iter().map(LogKind::folder).chain([DIGEST_FOLDER]);
     for folder in folders {
-        let path = format!("{prefix}AWSLogs/{org}{}/{folder}/{}/", place.account, place.region);
+        let path = format!("{root}{}/{folder}/{}/", place.account, place.region);
         let mut continuation: Option<String> = None;
         loop {
             let request =
@@ -272,5 +272,18 @@ async fn list_place<S: Source>(
                 break;
             }
         }
+    }
+}
+
+impl KeyService for Aws {
+    async fn list(&self, region: &Region, window: Window) -> Result<Vec<GivenKey>, SourceError> {
+        let fetched = self.public_keys(region, window.from, window.to).await?;
+        let given = fetched.into_iter().map(|key| GivenKey {
+            fingerprint: key.fingerprint,
+            der: key.der,
+            region: Some(region.clone()),
+            validity: Some(Window { from: key.valid_from, to: key.valid_to }),
+        });
+        Ok(given.collect())
     }
 }

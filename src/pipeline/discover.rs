@@ -116,13 +116,13 @@ impl Listing<'_> {
         let by_folder = match role(&prefix) {
             Role::Above => true,
             Role::Organization(org) => {
-                if !self.scope.organizations.is_empty() && !self.scope.organizations.contains(&org) {
+                if !self.scope.includes_organization(Some(&org)) {
                     return;
                 }
                 true
             }
-            Role::Account(account) => {
-                if !self.scope.includes_account(account) {
+            Role::Account(org, account) => {
+                if !self.scope.includes_organization(org.as_ref()) || !self.scope.includes_account(account) {
                     return;
                 }
                 true
@@ -195,7 +195,7 @@ fn span_of(numbers: &[i16]) -> Option<(Date, Date)> {
 enum Role {
     Above,
     Organization(OrgId),
-    Account(AccountId),
+    Account(Option<OrgId>, AccountId),
     OtherService,
     /// The folder of a kind of log, or of digests.
     Kind(Option<LogKind>),
@@ -219,7 +219,7 @@ fn role(prefix: &str) -> Role {
         Err(_) => (None, first),
     };
     let Ok(account) = account.parse::<AccountId>() else { return Role::OtherService };
-    let Some(folder) = parts.next() else { return Role::Account(account) };
+    let Some(folder) = parts.next() else { return Role::Account(org, account) };
     let kind = LogKind::ALL.into_iter().find(|kind| kind.folder() == folder);
     if kind.is_none() && folder != DIGEST_FOLDER {
         return Role::OtherService;
@@ -228,7 +228,7 @@ fn role(prefix: &str) -> Role {
     let Ok(region) = region.parse::<Region>() else { return Role::OtherService };
     let rest: Vec<&str> = parts.collect();
     if rest.is_empty() {
-        return Role::Region(AccountRegion { org, account, region });
+        return Role::Region(AccountRegion { account, region });
     }
     Role::Dates(rest.join("/") + "/")
 }

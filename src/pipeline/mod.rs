@@ -11,6 +11,7 @@ pub mod digests;
 pub mod discover;
 pub mod logs;
 pub mod plan;
+pub mod rows;
 pub mod run;
 
 use std::future::Future;

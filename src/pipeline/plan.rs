@@ -78,16 +78,27 @@ impl PlacePlan {
         findings: &mut Findings,
     ) -> Self {
         let Judged { place, holdings, roots, conclusion } = judged;
-        let coverage = Coverage::of(conclusion.windows.iter().map(|(_, window)| *window).collect());
+        let coverage: Vec<Coverage> = roots
+            .iter()
+            .map(|root| Coverage::of(conclusion.windows.get(&root.prefix).cloned().unwrap_or_default()))
+            .collect();
+        let unknown = Coverage::of(conclusion.unknown.clone());
         let is_directory = roots.iter().all(|root| root.bucket.is_empty());
         let mut listings = Listings::of(conclusion.listings, is_directory, findings);
-        let mut uncovered = Uncovered::default();
+        let (mut uncovered, mut before) = (Uncovered::default(), BeforeFirst::default());
         let mut logs = Vec::with_capacity(holdings.logs.len());
         for object in holdings.logs {
             let root = &roots[usize::from(object.root)];
             let listing = listings.take(&root.bucket, object.name.key(&root.prefix, &place));
             let (minute, kind) = (object.name.minute, object.name.kind);
-            if !scope.includes_log(minute) || !scope.includes_kind(kind) {
+            let coverage = &coverage[usize::from(object.root)];
+            if !scope.includes_organization(root.org.as_ref()) || !scope.includes_kind(kind) {
+                continue;
+            }
+            if !scope.includes_log(minute) {
+                if listing.is_none() && kind == LogKind::CloudTrail {
+                    before.note(minute, coverage, scope);
+                }
                 continue;
             }
             let listed = match listing {
@@ -96,6 +107,8 @@ impl PlacePlan {
                 None if !kinds_named.contains(&kind) => Listed::Uncovered,
                 None => match coverage.of_log(minute, period.latest()) {
                     Covered::Yes => Listed::Unlisted,
+                    // The digest that could not be read is told of; whether it lists this log is not known.
+                    _ if unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::No => {
                         uncovered.note(minute);
                         Listed::Uncovered
@@ -106,6 +119,7 @@ impl PlacePlan {
             logs.push(PlannedLog { place: LogPlace::Object(object), listed });
         }
         findings.extend(uncovered.finding(&place));
+        findings.extend(before.finding(&place));
         let mut plan = Self { place, roots: roots.into(), logs, listed_misnamed: Vec::new() };
         for ((bucket, key), listing) in listings.0 {
             plan.add_recorded(&bucket, key, listing, scope);
@@ -115,7 +129,7 @@ impl PlacePlan {
 
     /// Plans to look for a log that a digest records and the listing does not show.
     fn add_recorded(&mut self, bucket: &str, key: String, listing: Listing, scope: &Scope) {
-        let asked = match key::parse(&key).1 {
+        let asked = match key::parse(&key).name {
             ObjectName::Log(_, name) => scope.includes_log(name.minute) && scope.includes_kind(name.kind),
             _ => {
                 self.listed_misnamed.push(key.clone());
@@ -147,7 +161,7 @@ pub fn kinds_named<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<
         if kinds.len() == LogKind::ALL.len() {
             break;
         }
-        if let ObjectName::Log(_, name) = key::parse(&listing.log.key).1 {
+        if let ObjectName::Log(_, name) = key::parse(&listing.log.key).name {
             kinds.insert(name.kind);
         }
     }
@@ -176,6 +190,33 @@ impl Listings {
 
     fn take(&mut self, bucket: &str, key: String) -> Option<Listing> {
         self.0.remove(&(bucket.to_owned(), key))
+    }
+}
+
+/// Logs before the period asked for, where that period starts before the first digest: they show that there was
+/// something to cover then, so that the uncovered start is no mere matter of when digests arrive.
+#[derive(Default)]
+struct BeforeFirst {
+    asked: Option<(Timestamp, Timestamp)>,
+    newest: Option<Timestamp>,
+}
+
+impl BeforeFirst {
+    fn note(&mut self, minute: Timestamp, coverage: &Coverage, scope: &Scope) {
+        let (Some(from), Some(first)) = (scope.from, coverage.windows().first()) else { return };
+        if minute < from && from < first.from {
+            self.asked = Some((from, first.from));
+            self.newest = self.newest.max(Some(minute));
+        }
+    }
+
+    fn finding(&self, place: &AccountRegion) -> Option<Finding> {
+        let ((from, first), newest) = self.asked.zip(self.newest)?;
+        let sentence = format!(
+            "{place} was already logging before the first digest (newest such log {newest}), and nothing covers {from} to {first}"
+        );
+        let hint = "widen --from to see those logs; look for digests of that time";
+        Some(Finding::new(FindingId::PeriodNotCovered, place.to_string(), sentence).with_hint(hint))
     }
 }
 

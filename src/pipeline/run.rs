@@ -96,8 +96,8 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         let sentence = "the run was stopped before it had looked at everything";
         findings.add(Finding::new(FindingId::RunInterrupted, "the run", sentence).with_hint("run again"));
     }
-    if totals.digests.verified + tally.outcomes.verified == 0 {
-        let sentence = "nothing was found that could be verified: no digest whose signature holds";
+    if totals.digests.listed + totals.digests.missing == 0 {
+        let sentence = "nothing was found that could be verified: no digest in what was asked for";
         let hint = "check the archive's address and --from/--to; point at the folder that holds AWSLogs/";
         findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
     }
@@ -186,7 +186,13 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
     let places = || inventory.places.keys();
     let sorted = |texts: BTreeSet<_>| texts.into_iter().collect();
     ScopeFound {
-        organizations: places().filter_map(|place| place.org.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        organizations: inventory
+            .roots
+            .iter()
+            .filter_map(|root| root.org.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         accounts: places().map(|place| place.account).collect::<BTreeSet<_>>().into_iter().collect(),
         regions: sorted(places().map(|place| place.region.clone()).collect()),
         trails: Vec::new(),

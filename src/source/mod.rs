@@ -3,6 +3,7 @@
 //! A [`Source`] makes one attempt; [`crate::fetch`] repeats what is worth repeating. A source never interprets what it
 //! reads, and a [`SourceError`] says only that we could not look.
 
+pub mod aws;
 pub mod directory;
 pub mod s3;
 

@@ -69,7 +69,7 @@ fn text(value: &Value) -> &str {
 fn chains(files: &Files) -> Vec<Vec<String>> {
     let mut chains: BTreeMap<AccountRegion, BTreeMap<Timestamp, String>> = BTreeMap::new();
     for key in files.keys().filter_map(|name| name.strip_prefix("bucket/")) {
-        if let ("", ObjectName::Digest(place, name)) = parse(key) {
+        if let ObjectName::Digest(place, name) = parse(key).name {
             chains.entry(place).or_default().insert(name.end, key.to_owned());
         }
     }
@@ -79,7 +79,7 @@ fn chains(files: &Files) -> Vec<Vec<String>> {
 /// Keys of logs.
 fn logs(files: &Files) -> BTreeSet<String> {
     let keys = files.keys().filter_map(|name| name.strip_prefix("bucket/"));
-    keys.filter(|key| matches!(parse(key), ("", ObjectName::Log(..)))).map(str::to_owned).collect()
+    keys.filter(|key| matches!(parse(key).name, ObjectName::Log(..))).map(str::to_owned).collect()
 }
 
 fn public_keys(files: &Files) -> BTreeMap<String, PublicKey> {
@@ -205,7 +205,7 @@ fn every_log_is_listed_once_in_the_hour_of_its_name_with_its_hash() {
             let key = text(&log["s3Object"]);
             assert!(listed.insert(key.to_owned()), "{key} is listed twice");
             assert_eq!(text(&log["hashValue"]), Sha256::of(&files[&format!("bucket/{key}")]).to_string());
-            let (_, ObjectName::Log(_, name)) = parse(key) else { panic!("{key} is no log") };
+            let ObjectName::Log(_, name) = parse(key).name else { panic!("{key} is no log") };
             let time = |member: &str| text(&digest[member]).parse::<Timestamp>().expect("a time");
             assert!((time("digestStartTime")..time("digestEndTime")).contains(&name.minute), "{key}");
             assert_eq!(name.minute.as_second() % 300, 0);
@@ -221,7 +221,7 @@ fn records_are_json_with_unique_ids_of_their_account_and_region_shortly_before_t
     let (summary, files) = clean();
     let (mut ids, mut bytes) = (HashSet::new(), 0);
     for key in logs(files) {
-        let (_, ObjectName::Log(place, name)) = parse(&key) else { panic!("{key} is no log") };
+        let ObjectName::Log(place, name) = parse(&key).name else { panic!("{key} is no log") };
         bytes += files[&format!("bucket/{key}")].len() as u64;
         for record in json(files, &format!("bucket/{key}"))["Records"].as_array().expect("a list") {
             assert!(ids.insert(text(&record["eventID"]).to_owned()), "{record}");
@@ -406,7 +406,7 @@ fn forged_digest_agrees_with_its_log_and_fails_with_the_true_key() {
 fn injected_log_is_new_well_formed_and_in_a_covered_hour() {
     let (objects, files) = tampered(Tamper::InjectedLog);
     assert_eq!(difference(&files), [set(&[]), set(&[]), set(&objects)]);
-    let (_, ObjectName::Log(_, name)) = parse(&objects[0]) else { panic!("{objects:?}") };
+    let ObjectName::Log(_, name) = parse(&objects[0]).name else { panic!("{objects:?}") };
     assert!((clean().0.start..clean().0.end).contains(&name.minute));
     assert_eq!(json(&files, &format!("bucket/{}", objects[0]))["Records"].as_array().map(Vec::len), Some(2));
 }

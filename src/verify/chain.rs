@@ -21,7 +21,7 @@ use super::digest::{Digest, Malformed, Recorded, SIGNATURE_ALGORITHM};
 use super::edges;
 use super::keys::{Check, KeyRing};
 use super::window::Window;
-use crate::archive::ids::Region;
+use crate::archive::ids::{OrgId, Region};
 use crate::archive::key::{AccountRegion, DigestName};
 use crate::finding::{Finding, FindingId};
 use crate::gunzip::{self, Damage};
@@ -34,6 +34,9 @@ const MAX_CONTENT: usize = 64 << 20;
 /// One trail's digests for one account and Region.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ChainId {
+    /// The organization that the trail is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<OrgId>,
     /// Whose events.
     #[serde(flatten)]
     pub place: AccountRegion,
@@ -289,8 +292,10 @@ pub struct Conclusion {
     pub chains: Vec<ChainSummary>,
     /// What verified digests say of logs.
     pub listings: Vec<Listing>,
-    /// The time that verified digests cover, by chain.
-    pub windows: Vec<(ChainId, Window)>,
+    /// The time that verified digests cover, by the roots that each vouches for.
+    pub windows: BTreeMap<String, Vec<Window>>,
+    /// The hours of digests that could not be read or checked: whether a log in them is listed is not known.
+    pub unknown: Vec<Window>,
     /// How many digest objects came to what, and how many are gone.
     pub outcomes: DigestOutcomes,
 }

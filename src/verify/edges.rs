@@ -37,6 +37,10 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> 
     for digest in &group.digests {
         let (standing, findings) = digest.told();
         conclusion.findings.extend(findings);
+        if standing == Standing::Unreadable {
+            let from = digest.name.end.checked_sub(SignedDuration::from_hours(1)).unwrap_or(digest.name.end);
+            conclusion.unknown.push(Window { from, to: digest.name.end });
+        }
         let outcomes = &mut conclusion.outcomes;
         *match standing {
             Standing::Verified => &mut outcomes.verified,
@@ -51,6 +55,7 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> 
     let mut chains: BTreeMap<ChainId, Vec<&DigestObject>> = BTreeMap::new();
     for digest in &group.digests {
         let id = ChainId {
+            org: key::parse(&digest.place.key).org,
             place: place.clone(),
             trail: digest.name.trail.clone(),
             home_region: digest.name.home.clone(),
@@ -257,7 +262,7 @@ impl<'a> Chain<'a> {
         for (object, digest) in verified {
             let own: Arc<str> = object.place.key.as_str().into();
             for entry in &digest.entries {
-                let problem = match key::parse(&entry.log.key).1 {
+                let problem = match key::parse(&entry.log.key).name {
                     _ if !buckets.contains(entry.log.bucket.as_str()) => Some(FindingId::EntryOutOfScope),
                     ObjectName::Log(place, _) => (place != self.id.place).then_some(FindingId::EntryOutOfScope),
                     ObjectName::Misnamed { place, among_digests: false } => {
@@ -294,7 +299,9 @@ impl<'a> Chain<'a> {
         if let (Some(first), Some(last), false) = (first, last, self.id.backfill) {
             self.judge_period(Window { from: first, to: last });
         }
-        self.conclusion.windows.extend(windows.into_iter().map(|window| (self.id.clone(), window)));
+        for root in self.roots(&verified) {
+            self.conclusion.windows.entry(root.to_owned()).or_default().extend(&windows);
+        }
         self.conclusion.chains.push(ChainSummary {
             first,
             last,
@@ -303,6 +310,15 @@ impl<'a> Chain<'a> {
             gaps: coverage.windows().windows(2).map(|pair| Window { from: pair[0].to, to: pair[1].from }).collect(),
             chain: self.id.clone(),
         });
+    }
+
+    /// The roots that the chain vouches for: those it lies under and those of the logs it lists.
+    fn roots(&self, verified: &[(&'a DigestObject, &'a Digest)]) -> BTreeSet<&'a str> {
+        let keys = verified.iter().flat_map(|(object, digest)| {
+            let logs = digest.entries.iter().map(|entry| entry.log.key.as_str());
+            logs.chain([object.place.key.as_str()])
+        });
+        keys.map(|key| key::parse(key).root).collect()
     }
 
     /// The asked period must be covered at both ends to within the time that digests take.

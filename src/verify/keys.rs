@@ -30,7 +30,7 @@ pub struct GivenKey {
     /// The Region whose digests it signs, where that is known.
     pub region: Option<Region>,
     /// When CloudTrail signs with it, where that is known.
-    pub validity: Option<(Timestamp, Timestamp)>,
+    pub validity: Option<Window>,
 }
 
 /// Why a key cannot be used.
@@ -54,7 +54,7 @@ pub struct Key {
     /// The Region whose digests it signs, where that is known.
     pub region: Option<Region>,
     /// When CloudTrail signs with it, where that is known.
-    pub validity: Option<(Timestamp, Timestamp)>,
+    pub validity: Option<Window>,
 }
 
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ impl Key {
 
     /// Whether CloudTrail used the key at this time, as far as is known.
     pub fn covers(&self, time: Timestamp) -> bool {
-        self.validity.is_none_or(|(from, to)| from <= time && time <= to)
+        self.validity.is_none_or(|window| window.from <= time && time <= window.to)
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod digest;
 pub mod edges;
+pub mod key_file;
 pub mod keys;
 pub mod log;
 pub mod window;

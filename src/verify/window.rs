@@ -61,6 +61,12 @@ impl Coverage {
         &self.windows
     }
 
+    /// Whether any moment at which a log named for `minute` may have been delivered is covered.
+    pub fn touches_log(&self, minute: Timestamp) -> bool {
+        let delivered = minute + NAME_SLACK;
+        self.windows.iter().any(|window| window.from <= delivered && minute < window.to)
+    }
+
     /// Whether a log named for `minute` should stand in a digest, as of `now`.
     ///
     /// The name's minute may precede the delivery by some minutes, so both must be covered before a log counts as one

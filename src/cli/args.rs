@@ -1,0 +1,234 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::values::{self, ArchiveAddress, Memory, Moment};
+use crate::archive::ids::{AccountId, OrgId, Region};
+use crate::archive::key::LogKind;
+
+/// Reads a whole AWS CloudTrail archive, proves it against its digest chain, and writes it as Parquet.
+#[derive(Debug, Parser)]
+#[command(name = "trailproof", version, max_term_width = 100, after_help = EXIT_CODES, subcommand_required = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  complete and clean (warnings allowed)
+  1  something is altered or malformed
+  2  usage or configuration
+  3  nothing is known to be altered, but something was not covered or not readable
+  4  the program's own failure (disk full, cannot write)
+1 wins over 3; the report shows both.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Verify an archive and write its records as Parquet
+    #[command(after_help = SCAN_EXAMPLES)]
+    Scan(ScanArgs),
+    /// Verify an archive without writing a table
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Show what an archive holds, from names and sizes alone
+    #[command(after_help = LS_EXAMPLES)]
+    Ls(LsArgs),
+    /// CloudTrail's public keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+const SCAN_EXAMPLES: &str = "\
+Examples:
+  trailproof scan s3://org-trail-logs --from 7d --out ./march
+  trailproof scan ./mirror --public-keys keys.json --out ./table --account 111122223333";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  trailproof verify s3://org-trail-logs --from 2026-03-01 --to 2026-03-02 --report proof.json
+  trailproof verify s3://org-trail-logs --role-arn arn:aws:iam::111122223333:role/audit --format json";
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  trailproof ls s3://org-trail-logs
+  trailproof ls ./mirror --format json";
+
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  trailproof keys fetch --region eu-west-1 --region us-east-1 --from 90d --out keys.json";
+
+/// Commands about keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Save CloudTrail's public keys for offline use
+    #[command(after_help = FETCH_EXAMPLES)]
+    Fetch(FetchArgs),
+}
+
+/// `scan`.
+#[derive(Debug, ClapArgs)]
+pub struct ScanArgs {
+    /// Folder for the table; must not hold one yet
+    #[arg(long, value_name = "DEST")]
+    pub out: PathBuf,
+    /// Keep each record's exact bytes in a column of their own
+    #[arg(long)]
+    pub raw: bool,
+    /// What verify takes too.
+    #[command(flatten)]
+    pub verify: VerifyArgs,
+}
+
+/// `verify`, and the part of `scan` that is the same.
+#[derive(Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// s3://BUCKET[/PREFIX], or a directory that mirrors a bucket
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: ArchiveAddress,
+    /// Which part of it.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Saved public keys; without, CloudTrail is asked for each digest's Region
+    #[arg(long, value_name = "FILE")]
+    pub public_keys: Vec<PathBuf>,
+    /// Also write the report, as JSON, to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// How to show progress on stderr; auto shows bars on a terminal only
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
+    pub progress: ProgressMode,
+    /// How much to do at once.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// How to reach AWS.
+    #[command(flatten)]
+    pub aws: AwsArgs,
+}
+
+/// Which part of an archive.
+#[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Scope")]
+pub struct ScopeArgs {
+    /// First moment: RFC 3339, a date (its first moment, UTC), or back from now such as 7d, 12h
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub from: Option<Moment>,
+    /// The moment after the last, in the same forms. Times are those of delivery, in log names
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub to: Option<Moment>,
+    /// Only this account; repeatable
+    #[arg(long, value_name = "ID")]
+    pub account: Vec<AccountId>,
+    /// Only this Region; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub region: Vec<Region>,
+    /// Only this organization; repeatable
+    #[arg(long, value_name = "ID")]
+    pub org: Vec<OrgId>,
+    /// Only this trail, and the logs that its digests list; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub trail: Vec<String>,
+    /// Only this kind of log: CloudTrail, Insight, NetworkActivity, Aggregated; repeatable
+    #[arg(long, value_name = "KIND", value_parser = values::kind)]
+    pub kind: Vec<LogKind>,
+}
+
+/// How much to do at once.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Requests in flight
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+    /// CPU workers; all cores when not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Memory to stay under, such as 512MiB
+    #[arg(long, value_name = "SIZE", default_value = "512MiB")]
+    pub max_memory: Memory,
+}
+
+/// How to reach AWS.
+#[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "AWS access")]
+pub struct AwsArgs {
+    /// Profile of the shared configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Role to assume, such as the audit account's cross-account role
+    #[arg(long, value_name = "ARN")]
+    pub role_arn: Option<String>,
+    /// Endpoint for S3 and CloudTrail, with path-style addressing
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// Refuse a bucket that belongs to another account
+    #[arg(long, value_name = "ID")]
+    pub expected_bucket_owner: Option<AccountId>,
+}
+
+/// `ls`.
+#[derive(Debug, ClapArgs)]
+pub struct LsArgs {
+    /// s3://BUCKET[/PREFIX], or a directory that mirrors a bucket
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: ArchiveAddress,
+    /// Which part of it.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Requests in flight
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+    /// How to reach AWS.
+    #[command(flatten)]
+    pub aws: AwsArgs,
+}
+
+/// `keys fetch`.
+#[derive(Debug, ClapArgs)]
+pub struct FetchArgs {
+    /// Region whose digests are to be checked; repeatable
+    #[arg(long, value_name = "NAME", required = true)]
+    pub region: Vec<Region>,
+    /// First moment: RFC 3339, a date, or back from now such as 90d
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub from: Moment,
+    /// Last moment; now when not given
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub to: Option<Moment>,
+    /// File to write; must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// How to reach AWS.
+    #[command(flatten)]
+    pub aws: AwsArgs,
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A summary for people
+    Human,
+    /// The whole report
+    Json,
+}
+
+/// How to show progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressMode {
+    /// Bars, on a terminal only
+    Auto,
+    /// Nothing
+    Never,
+    /// One JSON object a second
+    Json,
+}

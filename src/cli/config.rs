@@ -1,0 +1,118 @@
+//! From what was typed to what a run needs: defaults, keys, workers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::Failure;
+use super::args::{AwsArgs, LimitArgs, ScopeArgs};
+use crate::archive::scope::Scope;
+use crate::fetch::Retry;
+use crate::finding::{Finding, FindingId};
+use crate::metrics::Metrics;
+use crate::pipeline;
+use crate::source::aws::AwsOptions;
+use crate::verify::key_file;
+use crate::verify::keys::KeyRing;
+
+/// What was asked for, given what time it is.
+pub(super) fn scope(args: &ScopeArgs, now: Timestamp) -> Result<Scope, Failure> {
+    let scope = Scope {
+        from: args.from.map(|moment| moment.resolve(now)),
+        to: args.to.map(|moment| moment.resolve(now)),
+        accounts: args.account.clone(),
+        regions: args.region.clone(),
+        organizations: args.org.clone(),
+        trails: args.trail.clone(),
+        kinds: args.kind.clone(),
+    };
+    if let (Some(from), Some(to)) = (scope.from, scope.to)
+        && from >= to
+    {
+        return Err(Failure::usage(anyhow::anyhow!("--from {from} is not before --to {to}")));
+    }
+    Ok(scope)
+}
+
+/// Reads key files. A key that does not fit its fingerprint becomes a finding, not an error.
+pub(super) fn keys(files: &[PathBuf]) -> Result<(KeyRing, Vec<Finding>), Failure> {
+    let mut ring = KeyRing::from_files();
+    let mut findings = Vec::new();
+    for file in files {
+        let bytes = std::fs::read(file).with_context(|| file.display().to_string()).map_err(Failure::Usage)?;
+        let given = key_file::parse(&bytes).with_context(|| file.display().to_string()).map_err(Failure::Usage)?;
+        for key in given {
+            if let Err(error) = ring.add(&key) {
+                let sentence = format!("the saved key {} cannot be used: {error}", key.fingerprint);
+                let finding = Finding::new(FindingId::KeyFileCorrupt, file.display().to_string(), sentence);
+                findings.push(finding.with_hint("fetch the keys again with `trailproof keys fetch`"));
+            }
+        }
+    }
+    Ok((ring, findings))
+}
+
+/// How many CPU workers to use.
+pub(super) fn threads(limits: &LimitArgs) -> usize {
+    limits.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
+/// What every stage of a run shares.
+pub(super) fn context<S>(source: S, scope: Scope, limits: &LimitArgs) -> Result<pipeline::Context<S>, Failure> {
+    let workers = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads(limits))
+        .thread_name(|n| format!("worker-{n}"))
+        .build()
+        .map_err(Failure::own)?;
+    Ok(pipeline::Context {
+        source: Arc::new(source),
+        scope,
+        retry: Retry::default(),
+        concurrency: usize::from(limits.concurrency),
+        max_memory: limits.max_memory.0,
+        workers: Arc::new(workers),
+        requests: Arc::new(Semaphore::new(usize::from(limits.concurrency))),
+        metrics: Arc::new(Metrics::default()),
+        cancelled: Arc::new(AtomicBool::new(false)),
+    })
+}
+
+/// The async runtime, for waiting only.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::own)
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let written = std::fs::File::create(&partial)
+        .and_then(|mut file| {
+            io_write(&mut file, bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&partial, path));
+    written.with_context(|| format!("{} cannot be written", path.display())).map_err(Failure::Own)
+}
+
+fn io_write(file: &mut std::fs::File, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    file.write_all(bytes)
+}
+
+impl From<&AwsArgs> for AwsOptions {
+    fn from(args: &AwsArgs) -> Self {
+        Self {
+            profile: args.profile.clone(),
+            role_arn: args.role_arn.clone(),
+            endpoint_url: args.endpoint_url.clone(),
+            has_s3_endpoint: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty()),
+            expected_bucket_owner: args.expected_bucket_owner.map(|account| account.to_string()),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `keys fetch`.
+
+use std::io::{self, Write as _};
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+
+use super::args::FetchArgs;
+use super::text::counted;
+use super::{Failure, Outcome, config};
+use crate::pipeline::digests::KeyService as _;
+use crate::source::aws::{Aws, AwsOptions};
+use crate::verify::key_file;
+use crate::verify::window::Window;
+
+/// Runs `keys fetch`.
+pub(super) fn fetch(args: FetchArgs) -> Result<Outcome, Failure> {
+    let now = Timestamp::now();
+    let window = Window { from: args.from.resolve(now), to: args.to.map_or(now, |to| to.resolve(now)) };
+    if window.from >= window.to {
+        return Err(Failure::usage(anyhow!("--from {} is not before --to {}", window.from, window.to)));
+    }
+    if args.out.exists() {
+        return Err(Failure::usage(anyhow!("{} exists already; keys are never overwritten", args.out.display())));
+    }
+    let runtime = config::runtime()?;
+    let keys = runtime.block_on(async {
+        let aws = Aws::load(AwsOptions::from(&args.aws)).await;
+        let mut keys = Vec::new();
+        for region in &args.region {
+            let fetched = aws.list(region, window).await;
+            let fetched = fetched.map_err(|error| Failure::usage(anyhow!("CloudTrail's keys of {region}: {error}")))?;
+            if fetched.is_empty() {
+                return Err(Failure::usage(anyhow!("CloudTrail has no keys of {region} for {window}")));
+            }
+            keys.extend(fetched);
+        }
+        Ok(keys)
+    })?;
+    config::write_whole(&args.out, key_file::write(&keys).as_bytes())?;
+    let told = writeln!(io::stdout(), "{} in {}", counted(keys.len() as u64, "key"), args.out.display());
+    match told {
+        Ok(()) => Ok(Outcome::Answer(0)),
+        Err(error) => Failure::output(error),
+    }
+}

@@ -1,0 +1,216 @@
+//! `ls`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::args::{Format, LimitArgs, LsArgs};
+use super::text::{bytes, count, counted, plain};
+use super::values::{ArchiveAddress, Memory};
+use super::{Failure, Outcome, config};
+use crate::archive::ids::OrgId;
+use crate::archive::inventory::{Inventory, Tally};
+use crate::archive::key::{AccountRegion, DIGEST_FOLDER};
+use crate::finding::Finding;
+use crate::pipeline::discover::{self, Thoroughness};
+use crate::source::aws::{Aws, AwsOptions};
+use crate::source::directory::Directory;
+use crate::source::s3::S3Source;
+use crate::source::{Source, SourceError};
+
+/// Names of objects that are not CloudTrail's, shown on a terminal.
+const NAMES_SHOWN: usize = 5;
+
+/// Runs `ls`.
+pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
+    let now = Timestamp::now();
+    let scope = config::scope(&args.scope, now)?;
+    let runtime = config::runtime()?;
+    let limits = LimitArgs { concurrency: args.concurrency, threads: Some(1), max_memory: Memory(512 << 20) };
+    let (inventory, findings) = runtime.block_on(async {
+        match &args.archive {
+            ArchiveAddress::Directory(path) => {
+                let source = Directory::open(path).map_err(Failure::usage)?;
+                look(config::context(source, scope, &limits)?, "", "").await
+            }
+            ArchiveAddress::S3 { bucket, prefix } => {
+                let aws = Aws::load(AwsOptions::from(&args.aws)).await;
+                let source = S3Source::connect(&aws, bucket).await.map_err(Failure::usage)?;
+                look(config::context(source, scope, &limits)?, bucket, prefix).await
+            }
+        }
+    })?;
+    let listing = Listing::of(&args.archive, &inventory, findings);
+    let mut out = io::stdout().lock();
+    let printed = match args.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, &listing).map_err(io::Error::from).and_then(|()| writeln!(out))
+        }
+        Format::Human => listing.write(&mut out),
+    };
+    match printed {
+        Ok(()) => Ok(Outcome::Answer(listing.exit_code())),
+        Err(error) => Failure::output(error),
+    }
+}
+
+async fn look<S: Source>(
+    context: crate::pipeline::Context<S>,
+    bucket: &str,
+    prefix: &str,
+) -> Result<(Inventory, Vec<Finding>), Failure> {
+    let found = discover::discover(&context, &bucket.into(), prefix, Thoroughness::Everything).await;
+    found.map_err(|error: SourceError| Failure::usage(error))
+}
+
+/// What `ls` prints; the shape is `trailproof.ls/1`.
+#[derive(Serialize)]
+struct Listing {
+    schema: &'static str,
+    archive: String,
+    rows: Vec<Row>,
+    misnamed: Others,
+    foreign: Others,
+    folders: u64,
+    unlisted_folders: Vec<Finding>,
+}
+
+/// One kind of object of one account and Region.
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<OrgId>,
+    #[serde(flatten)]
+    place: AccountRegion,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    trails: BTreeSet<String>,
+    first_day: String,
+    last_day: String,
+    objects: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Others {
+    #[serde(flatten)]
+    tally: Tally,
+    names: Vec<String>,
+}
+
+#[derive(Default)]
+struct Sum {
+    tally: Tally,
+    days: Option<(Date, Date)>,
+    trails: BTreeSet<String>,
+}
+
+impl Sum {
+    fn add(&mut self, day: Date, size: u64) {
+        self.tally.add(size);
+        let (first, last) = self.days.unwrap_or((day, day));
+        self.days = Some((first.min(day), last.max(day)));
+    }
+}
+
+impl Listing {
+    fn of(archive: &ArchiveAddress, inventory: &Inventory, unlisted_folders: Vec<Finding>) -> Self {
+        let mut sums: BTreeMap<(Option<OrgId>, AccountRegion, &'static str), Sum> = BTreeMap::new();
+        for (place, holdings) in &inventory.places {
+            for log in &holdings.logs {
+                let org = inventory.roots[usize::from(log.root)].org.clone();
+                sums.entry((org, place.clone(), log.name.kind.folder())).or_default().add(log.name.day, log.size);
+            }
+            for digest in &holdings.digests {
+                let org = inventory.roots[usize::from(digest.root)].org.clone();
+                let sum = sums.entry((org, place.clone(), DIGEST_FOLDER)).or_default();
+                sum.add(digest.name.day, digest.size);
+                sum.trails.insert(digest.name.trail.to_string());
+            }
+        }
+        let rows = sums.into_iter().filter_map(|((org, place, kind), sum)| {
+            let (first, last) = sum.days?;
+            let Tally { objects, bytes } = sum.tally;
+            let (first_day, last_day) = (first.to_string(), last.to_string());
+            Some(Row { org, place, kind, trails: sum.trails, first_day, last_day, objects, bytes })
+        });
+        let others = |named: &crate::archive::inventory::Named| Others {
+            tally: named.tally,
+            names: named.names.iter().cloned().collect(),
+        };
+        Self {
+            schema: "trailproof.ls/1",
+            archive: archive.to_string(),
+            rows: rows.collect(),
+            misnamed: others(&inventory.misnamed),
+            foreign: others(&inventory.foreign),
+            folders: inventory.folders,
+            unlisted_folders,
+        }
+    }
+
+    /// Something that could not be listed leaves the answer incomplete; so does finding nothing.
+    fn exit_code(&self) -> u8 {
+        if self.rows.is_empty() || !self.unlisted_folders.is_empty() { 3 } else { 0 }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let header =
+            ["ORGANIZATION", "ACCOUNT", "REGION", "KIND", "TRAILS", "FIRST DAY", "LAST DAY", "OBJECTS", "BYTES"];
+        let mut table: Vec<[String; 9]> = vec![header.map(str::to_owned)];
+        table.extend(self.rows.iter().map(Row::cells));
+        let widths: [usize; 9] =
+            std::array::from_fn(|column| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+        for row in &table {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+                let numeric = column >= 7;
+                line += &if numeric { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        let objects: u64 = self.rows.iter().map(|row| row.objects).sum();
+        let stored: u64 = self.rows.iter().map(|row| row.bytes).sum();
+        writeln!(out, "\n{}, {}", counted(objects, "CloudTrail object"), bytes(stored))?;
+        for (others, what) in [
+            (&self.misnamed, "in CloudTrail folders under unexpected names"),
+            (&self.foreign, "not CloudTrail's, left alone"),
+        ] {
+            if others.tally.objects > 0 {
+                writeln!(out, "{} {what}:", counted(others.tally.objects, "object"))?;
+                for name in others.names.iter().take(NAMES_SHOWN) {
+                    writeln!(out, "  {}", plain(name))?;
+                }
+                if others.tally.objects > NAMES_SHOWN as u64 {
+                    writeln!(out, "  … and {} more (--format json)", count(others.tally.objects - NAMES_SHOWN as u64))?;
+                }
+            }
+        }
+        for finding in &self.unlisted_folders {
+            writeln!(out, "{}: {}", plain(&finding.object), plain(&finding.sentence))?;
+        }
+        if self.rows.is_empty() {
+            writeln!(out, "nothing of CloudTrail's was found; point at the folder or prefix that holds AWSLogs/")?;
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    fn cells(&self) -> [String; 9] {
+        [
+            self.org.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            self.place.account.to_string(),
+            self.place.region.to_string(),
+            self.kind.to_owned(),
+            if self.trails.is_empty() { "-".into() } else { self.trails.iter().cloned().collect::<Vec<_>>().join(",") },
+            self.first_day.clone(),
+            self.last_day.clone(),
+            count(self.objects),
+            bytes(self.bytes),
+        ]
+    }
+}

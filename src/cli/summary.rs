@@ -1,0 +1,187 @@
+//! The summary for people: verdict first, what is covered, what is wrong, where things are, what to do next.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::text::{Paint, bytes, count, counted, plain};
+use crate::finding::{Finding, Severity};
+use crate::report::{Outcomes, Report, Verdict};
+
+/// Findings that are shown; the report holds them all.
+const SHOWN: usize = 6;
+
+/// Writes the summary.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn write(out: &mut impl Write, report: &Report, report_file: Option<&Path>, paint: Paint) -> io::Result<()> {
+    verdict(out, report, paint)?;
+    writeln!(out)?;
+    row(out, "covered", &covered(report))?;
+    row(out, "digests", &outcomes(report.digests))?;
+    row(out, "logs", &outcomes(report.logs))?;
+    if report.output.is_some() {
+        let records = report.records;
+        let mut parts = vec![format!("{} in events", count(records.written))];
+        for (number, place) in [(records.quarantined, "in quarantine"), (records.malformed, "not records, kept raw")] {
+            if number > 0 {
+                parts.push(format!("{} {place}", count(number)));
+            }
+        }
+        row(out, "records", &parts.join(" · "))?;
+    }
+    let timings = &report.timings;
+    if timings.inflated_bytes > 0 {
+        let rate = timings.inflated_bytes as f64 / timings.logs_seconds.max(0.001);
+        let speed = format!(
+            "{} of JSON from {} in {:.1} s ({}/s)",
+            bytes(timings.inflated_bytes),
+            bytes(timings.stored_bytes),
+            timings.total_seconds,
+            bytes(rate as u64)
+        );
+        row(out, "read", &speed)?;
+    }
+    findings(out, report, paint)?;
+    writeln!(out)?;
+    if let Some(output) = &report.output {
+        let files = counted(output.files.len() as u64, "file");
+        row(out, "table", &format!("{} ({} in {files})", output.destination, counted(output.rows, "row")))?;
+    }
+    if let Some(file) = report_file {
+        row(out, "report", &file.display().to_string())?;
+    }
+    row(out, "next", &next(report, report_file))
+}
+
+fn row(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "{name:<9} {}", plain(text))
+}
+
+fn verdict(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()> {
+    let number = |severity| report.severities.get(&severity).copied().unwrap_or(0);
+    let bad = number(Severity::Tamper) + number(Severity::Malformed);
+    let open = number(Severity::Coverage) + number(Severity::Inconclusive);
+    let through = report.verified_through.map_or_else(String::new, |time| format!(", verified through {time}"));
+    let (word, rest) = match report.verdict {
+        Verdict::Verified => {
+            (paint.good("VERIFIED"), format!("everything found is as CloudTrail delivered it{through}"))
+        }
+        Verdict::Altered => {
+            let open = if open == 0 { String::new() } else { format!("; {open} more not covered or not readable") };
+            (paint.bad("ALTERED"), format!("{} of alteration or malformed evidence{open}", counted(bad, "finding")))
+        }
+        Verdict::Incomplete => {
+            let rest =
+                format!("nothing is known to be altered; {} not covered or not readable", counted(open, "thing"));
+            (paint.doubtful("INCOMPLETE"), rest)
+        }
+    };
+    let cut = if report.interrupted { " (the run was stopped)" } else { "" };
+    writeln!(out, "{word}  {}: {rest}{cut}", plain(&report.tool.archive))
+}
+
+fn covered(report: &Report) -> String {
+    let first = report.chains.iter().filter_map(|chain| chain.first).min();
+    let last = report.chains.iter().filter_map(|chain| chain.last).max();
+    let found = &report.scope_found;
+    let what = [
+        counted(report.chains.len() as u64, "chain"),
+        counted(found.accounts.len() as u64, "account"),
+        counted(found.regions.len() as u64, "Region"),
+    ]
+    .join(" · ");
+    match first.zip(last) {
+        Some((first, last)) => format!("{first} to {last} · {what}"),
+        None => format!("nothing · {what}"),
+    }
+}
+
+fn outcomes(outcomes: Outcomes) -> String {
+    let parts = [
+        (outcomes.verified, "verified"),
+        (outcomes.altered, "altered"),
+        (outcomes.missing, "missing"),
+        (outcomes.malformed, "malformed"),
+        (outcomes.unreadable, "unreadable"),
+        (outcomes.unlisted, "unlisted"),
+        (outcomes.uncovered, "uncovered"),
+        (outcomes.pending, "pending"),
+    ];
+    let told: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{} {word}", count(number)))
+        .collect();
+    if told.is_empty() { "none".into() } else { told.join(" · ") }
+}
+
+fn findings(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()> {
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for finding in report.findings.iter().take(SHOWN) {
+        one(out, finding, paint)?;
+    }
+    let all: u64 = report.severities.values().sum();
+    let more = all.saturating_sub(SHOWN as u64);
+    if more > 0 {
+        writeln!(out, "{}", paint.dim(&format!("… and {} more in the report", counted(more, "finding"))))?;
+    }
+    Ok(())
+}
+
+fn one(out: &mut impl Write, finding: &Finding, paint: Paint) -> io::Result<()> {
+    let label = format!("{:<12}", severity_word(finding.severity));
+    let label = match finding.severity {
+        Severity::Tamper | Severity::Malformed => paint.bad(&label),
+        Severity::Coverage | Severity::Inconclusive => paint.doubtful(&label),
+        Severity::Warning => paint.dim(&label),
+    };
+    writeln!(out, "{label} {}: {}", finding.id.as_str(), plain(&finding.sentence))?;
+    writeln!(out, "             {}", plain(&finding.object))?;
+    for (name, value) in [("expected", &finding.expected), ("found", &finding.found), ("hint", &finding.hint)] {
+        if let Some(value) = value {
+            let name = format!("{name}:");
+            writeln!(out, "             {name:<9} {}", shorten(&plain(value)))?;
+        }
+    }
+    Ok(())
+}
+
+fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Tamper => "tamper",
+        Severity::Malformed => "malformed",
+        Severity::Coverage => "coverage",
+        Severity::Inconclusive => "inconclusive",
+        Severity::Warning => "warning",
+    }
+}
+
+/// Signatures are 512 digits long; their ends suffice to tell two apart. The report holds them whole.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 160;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(MOST - 20).collect();
+    format!("{head}…")
+}
+
+fn next(report: &Report, report_file: Option<&Path>) -> String {
+    let with_report = |text: &str| match report_file {
+        Some(file) => format!("{text} in {}", file.display()),
+        None => format!("{text} with --report FILE"),
+    };
+    match (report.verdict, &report.output) {
+        (Verdict::Altered, _) => with_report("read the tamper findings first,"),
+        (Verdict::Incomplete, _) => with_report("see what was not covered or not read"),
+        (Verdict::Verified, Some(output)) => format!(
+            "duckdb -c \"select event_name, count(*) from read_parquet('{}/events/**/*.parquet') group by 1 order by 2 desc\"",
+            output.destination
+        ),
+        (Verdict::Verified, None) => "trailproof scan … --out DEST writes the records as Parquet".into(),
+    }
+}

@@ -1,0 +1,114 @@
+//! What the SDK's errors mean: refused, archived, gone, or worth another attempt.
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use crate::source::SourceError;
+
+/// Status and code decide, the code first: S3 answers 403 for refused and for archived objects alike.
+pub(in crate::source) fn map<E, R>(failure: SdkError<E, R>, place: &str) -> SourceError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Status + Send + Sync + 'static,
+{
+    match failure {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status_code();
+            let code = answer.err().code().unwrap_or_default().to_owned();
+            let message = answer.err().message().unwrap_or_default().to_owned();
+            from_answer(status, &code, &message, place)
+        }
+        SdkError::ConstructionFailure(failure) => {
+            SourceError::Other { detail: chain(&SdkError::<E, R>::ConstructionFailure(failure)) }
+        }
+        other => {
+            let detail = chain(&other);
+            if detail.contains("credentials") || detail.contains("credential") {
+                SourceError::Denied { detail }
+            } else {
+                SourceError::Broken { detail }
+            }
+        }
+    }
+}
+
+/// The status of a raw answer.
+pub(in crate::source) trait Status {
+    fn status_code(&self) -> u16;
+}
+
+impl Status for aws_sdk_s3::config::http::HttpResponse {
+    fn status_code(&self) -> u16 {
+        self.status().as_u16()
+    }
+}
+
+fn from_answer(status: u16, code: &str, message: &str, place: &str) -> SourceError {
+    let detail = match (code, message) {
+        ("", _) => format!("HTTP {status}"),
+        (code, "") => code.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    };
+    match code {
+        "NoSuchBucket" => SourceError::NoSuchPlace { what: format!("bucket {place}") },
+        "NoSuchKey" | "NotFound" => SourceError::Missing,
+        "InvalidObjectState" => SourceError::Archived { storage_class: "unknown".into() },
+        "SlowDown"
+        | "SlowDownRead"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "BadDigest" => SourceError::Unavailable { detail },
+        code if code.starts_with("KMS.") => SourceError::KmsDenied { detail },
+        _ if message.contains("kms:Decrypt") => SourceError::KmsDenied { detail },
+        _ => match status {
+            404 => SourceError::Missing,
+            401 | 403 => SourceError::Denied { detail },
+            429 | 500.. => SourceError::Unavailable { detail },
+            _ => SourceError::Other { detail },
+        },
+    }
+}
+
+/// An error with its causes, once each.
+pub(in crate::source) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let told = inner.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_means_one_thing() {
+        let detail = |code: &str| format!("{code}: m");
+        for (status, code, expected) in [
+            (404, "NoSuchKey", SourceError::Missing),
+            (404, "NoSuchBucket", SourceError::NoSuchPlace { what: "bucket b".into() }),
+            (403, "AccessDenied", SourceError::Denied { detail: detail("AccessDenied") }),
+            (403, "InvalidObjectState", SourceError::Archived { storage_class: "unknown".into() }),
+            (400, "KMS.DisabledException", SourceError::KmsDenied { detail: detail("KMS.DisabledException") }),
+            (503, "SlowDown", SourceError::Unavailable { detail: detail("SlowDown") }),
+            (500, "InternalError", SourceError::Unavailable { detail: detail("InternalError") }),
+            (400, "InvalidRequest", SourceError::Other { detail: detail("InvalidRequest") }),
+        ] {
+            assert_eq!(from_answer(status, code, "m", "b"), expected, "{code}");
+        }
+        assert_eq!(from_answer(404, "", "", "b"), SourceError::Missing);
+        let kms = "User is not authorized to perform: kms:Decrypt on this resource";
+        assert!(matches!(from_answer(403, "AccessDenied", kms, "b"), SourceError::KmsDenied { .. }));
+    }
+}
