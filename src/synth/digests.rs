@@ -33,7 +33,7 @@ use crate::sha256::Sha256;
 const SLOT: i64 = 300;
 const SLOTS_PER_HOUR: u32 = 12;
 
-/// zlib's own default; libdeflate, because its output for a level is the same on every processor and zlib-rs's is not.
+/// zlib's own default. libdeflate finds matches without asking what the processor can do, so a level has one output.
 const LEVEL: i32 = 6;
 
 /// What one chain is made from.
