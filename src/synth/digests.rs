@@ -33,7 +33,7 @@ use crate::sha256::Sha256;
 const SLOT: i64 = 300;
 const SLOTS_PER_HOUR: u32 = 12;
 
-/// zlib's own default; libdeflate, because its output for a level is the same on every processor and zlib-rs's is not.
+/// zlib's own default. libdeflate finds matches without asking what the processor can do, so a level has one output.
 const LEVEL: i32 = 6;
 
 /// What one chain is made from.
@@ -41,6 +41,8 @@ pub(super) struct Chain<'a> {
     pub(super) options: &'a SynthOptions,
     /// The directory that mirrors the bucket.
     pub(super) bucket: &'a Path,
+    /// What every key starts with, up to the account.
+    pub(super) root: &'a str,
     pub(super) templates: &'a Templates,
     pub(super) estate: &'a Estate,
     pub(super) place: AccountRegion,
@@ -106,7 +108,7 @@ impl Chain<'_> {
                 let name = self.log_name(&mut random, hour, &mut names);
                 let count = records_in_log(&mut random, self.options);
                 let body = filler.body(&mut random, name.minute, count);
-                let key = name.key(&key::root(self.options.org.as_ref()), &self.place);
+                let key = name.key(self.root, &self.place);
                 totals.gz_bytes += store.put(&key, body.json.as_bytes())?;
                 totals.raw_bytes += body.json.len() as u64;
                 totals.logs += 1;
@@ -125,7 +127,7 @@ impl Chain<'_> {
         let cast = Cast::of(self.options.seed, self.estate, hour, hour_start(self.options, hour));
         let name = self.log_name(&mut random, hour, &mut HashSet::new());
         let body = self.filler(&cast).body(&mut random, name.minute, 2);
-        let key = name.key(&key::root(self.options.org.as_ref()), &self.place);
+        let key = name.key(self.root, &self.place);
         Store::new(self.bucket.to_owned()).put(&key, body.json.as_bytes())?;
         Ok(key)
     }
@@ -135,7 +137,7 @@ impl Chain<'_> {
         let end = hour_start(self.options, hour + 1);
         let day = Offset::UTC.to_datetime(end).date();
         DigestName { trail: TRAIL.into(), home: self.home.clone(), backfill: false, end, day }
-            .key(&key::root(self.options.org.as_ref()), &self.place)
+            .key(self.root, &self.place)
     }
 
     fn random(&self, what: &str) -> Random {

@@ -328,13 +328,17 @@ fn build(options: &SynthOptions, dest: &Path) -> Result<Summary, SynthError> {
         .map(|region| SigningKey::new(Random::stream(seed, "key", &[region])))
         .collect::<Result<Vec<_>, _>>()?;
     let templates = Templates::new();
+    let root = match &options.org {
+        Some(org) => format!("AWSLogs/{org}/"),
+        None => "AWSLogs/".to_owned(),
+    };
     let home = &regions[0];
     let mut chains = Vec::with_capacity(estates.len() * regions.len());
     for estate in &estates {
         for (region_index, (region, key)) in (0..).zip(regions.iter().zip(&keys)) {
             let place = AccountRegion { account: estate.account, region: region.clone() };
-            let (bucket, templates) = (bucket.as_path(), &templates);
-            chains.push(Chain { options, bucket, templates, estate, place, region_index, home, key });
+            let (bucket, root, templates) = (bucket.as_path(), root.as_str(), &templates);
+            chains.push(Chain { options, bucket, root, templates, estate, place, region_index, home, key });
         }
     }
 
