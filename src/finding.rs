@@ -79,6 +79,10 @@ finding_ids! {
     EntryOutOfScope = "entry-out-of-scope", Tamper;
     /// A digest lists an object that is not a log.
     EntryNotALog = "entry-not-a-log", Tamper;
+    /// A chain's newest digest is older than it was at the checkpoint, or no longer the same.
+    HeadWentBack = "head-went-back", Tamper;
+    /// A chain that was there at the checkpoint is gone.
+    ChainVanished = "chain-vanished", Tamper;
     /// A digest is not the JSON document that CloudTrail writes.
     DigestMalformed = "digest-malformed", Malformed;
     /// A digest is signed with a key too weak to prove anything.

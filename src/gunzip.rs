@@ -291,7 +291,8 @@ mod tests {
     fn each_container_is_told_for_what_it_is() {
         let one = gzip(b"{\"Records\":[]}");
         let join = |parts: &[&[u8]]| parts.concat();
-        let cases: Vec<(&str, Vec<u8>, &[u8], &[Damage])> = vec![
+        type Case<'a> = (&'a str, Vec<u8>, &'a [u8], &'a [Damage]);
+        let cases: Vec<Case<'_>> = vec![
             ("ordinary", one.clone(), b"{\"Records\":[]}", &[]),
             ("stored inflated", b"{\"Records\":[]}".to_vec(), b"{\"Records\":[]}", &[Damage::NotCompressed]),
             ("NUL padded", join(&[&one, &[0; 9]]), b"{\"Records\":[]}", &[Damage::NulPadding]),

@@ -19,6 +19,7 @@
 //! that were hashed are the bytes that were parsed.
 
 pub mod archive;
+pub mod checkpoint;
 pub mod cli;
 pub mod fetch;
 pub mod finding;

@@ -23,6 +23,9 @@ pub struct Scope {
     pub trails: Vec<String>,
     /// Kinds of log.
     pub kinds: Vec<LogKind>,
+    /// Digests are read from here on even when the period starts later, because a checkpoint's heads lie there.
+    #[serde(skip)]
+    pub heads_from: Option<Timestamp>,
 }
 
 /// How long after the last moment asked for its digests may end.
@@ -64,9 +67,14 @@ impl Scope {
         self.from.is_none_or(|from| minute >= from) && self.to.is_none_or(|to| minute < to)
     }
 
+    /// The first moment from which digests are read.
+    pub fn digests_from(&self) -> Option<Timestamp> {
+        self.from.map(|from| self.heads_from.map_or(from, |heads| heads.min(from)))
+    }
+
     /// Whether a digest that ends at this time may list logs that are asked for.
     pub fn includes_digest(&self, end: Timestamp) -> bool {
         let last = self.to.map(|to| to.checked_add(DIGEST_SLACK).unwrap_or(Timestamp::MAX));
-        self.from.is_none_or(|from| end >= from) && last.is_none_or(|last| end <= last)
+        self.digests_from().is_none_or(|from| end >= from) && last.is_none_or(|last| end <= last)
     }
 }

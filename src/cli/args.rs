@@ -110,6 +110,9 @@ pub struct VerifyArgs {
     /// Where the archive was when it was written, if it was copied to ARCHIVE; repeatable
     #[arg(long, value_name = "s3://BUCKET[/PREFIX]", value_parser = values::recorded_place)]
     pub moved_from: Vec<ArchiveAddress>,
+    /// Remember every chain's newest digest in this file, and prove that each goes on from the last run's
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
     /// Report a chain whose newest digest is older than this, such as 3h
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub max_age: Option<SignedDuration>,

@@ -12,6 +12,7 @@ use super::Failure;
 use super::args::{AwsArgs, LimitArgs, ScopeArgs};
 use super::values::ArchiveAddress;
 use crate::archive::scope::Scope;
+use crate::checkpoint::Checkpoint;
 use crate::fetch::Retry;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
@@ -31,6 +32,7 @@ pub(super) fn scope(args: &ScopeArgs, now: Timestamp) -> Result<Scope, Failure> 
         organizations: args.org.clone(),
         trails: args.trail.clone(),
         kinds: args.kind.clone(),
+        heads_from: None,
     };
     if let (Some(from), Some(to)) = (scope.from, scope.to)
         && from >= to
@@ -58,6 +60,16 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<(KeyRing, Vec<Finding>), Failure
     Ok((ring, findings))
 }
 
+/// Reads the last run's checkpoint; the first run finds none.
+pub(super) fn checkpoint(file: Option<&Path>) -> Result<Checkpoint, Failure> {
+    let Some(file) = file else { return Ok(Checkpoint::default()) };
+    match std::fs::read(file) {
+        Ok(bytes) => Checkpoint::parse(&bytes).with_context(|| file.display().to_string()).map_err(Failure::Usage),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Checkpoint::default()),
+        Err(error) => Err(Failure::Usage(anyhow::Error::new(error).context(file.display().to_string()))),
+    }
+}
+
 /// The moves of an archive that was copied here.
 pub(super) fn moves(from: &[ArchiveAddress], to: &ArchiveAddress) -> Vec<Relocation> {
     let place = |address: &ArchiveAddress| match address {
@@ -77,6 +89,7 @@ pub(super) fn context<S>(
     source: S,
     scope: Scope,
     moves: Vec<Relocation>,
+    checkpoint: Checkpoint,
     limits: &LimitArgs,
 ) -> Result<pipeline::Context<S>, Failure> {
     let workers = rayon::ThreadPoolBuilder::new()
@@ -88,6 +101,7 @@ pub(super) fn context<S>(
         source: Arc::new(source),
         scope,
         moves: moves.into(),
+        checkpoint: Arc::new(checkpoint),
         retry: Retry::default(),
         concurrency: usize::from(limits.concurrency),
         max_memory: limits.max_memory.0,
@@ -113,8 +127,15 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
             io_write(&mut file, bytes)?;
             file.sync_all()
         })
-        .and_then(|()| std::fs::rename(&partial, path));
+        .and_then(|()| std::fs::rename(&partial, path))
+        .and_then(|()| sync_folder(path));
     written.with_context(|| format!("{} cannot be written", path.display())).map_err(Failure::Own)
+}
+
+/// Makes a rename last: the folder that holds the name is synced too.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
 }
 
 fn io_write(file: &mut std::fs::File, bytes: &[u8]) -> std::io::Result<()> {

@@ -44,7 +44,9 @@ pub(super) fn scan(args: ScanArgs) -> Result<Outcome, Failure> {
 
 fn inspect(args: VerifyArgs, command: &'static str, table: Option<RowsOptions>) -> Result<Outcome, Failure> {
     let now = Timestamp::now();
-    let scope = config::scope(&args.scope, now)?;
+    let mut scope = config::scope(&args.scope, now)?;
+    let checkpoint = config::checkpoint(args.checkpoint.as_deref())?;
+    scope.heads_from = checkpoint.earliest();
     let (ring, key_findings) = config::keys(&args.public_keys)?;
     let runtime = config::runtime()?;
     let moves = config::moves(&args.moved_from, &args.archive);
@@ -60,16 +62,21 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<RowsOptions>) 
         match &args.archive {
             ArchiveAddress::Directory(path) => {
                 let source = Directory::open(path).map_err(Failure::usage)?;
-                let context = config::context(source, scope, moves, &args.limits)?;
+                let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
                 job.run(&context, "".into(), String::new(), &keys).await
             }
             ArchiveAddress::S3 { bucket, prefix } => {
                 let source = S3Source::connect(&aws, bucket).await.map_err(unreachable_archive)?;
-                let context = config::context(source, scope, moves, &args.limits)?;
+                let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
                 job.run(&context, bucket.as_str().into(), prefix.clone(), &keys).await
             }
         }
     })?;
+    if let Some(file) = args.checkpoint.as_deref().filter(|_| !report.interrupted) {
+        let mut next = checkpoint;
+        next.advance(&report.chains);
+        config::write_whole(file, next.write(now).as_bytes())?;
+    }
     finish(&args, &report, destination.as_deref())
 }
 

@@ -14,6 +14,7 @@ use super::{Failure, Outcome, config};
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::{Inventory, Tally};
 use crate::archive::key::{AccountRegion, DIGEST_FOLDER};
+use crate::checkpoint::Checkpoint;
 use crate::finding::Finding;
 use crate::pipeline::discover::{self, Thoroughness};
 use crate::source::aws::{Aws, AwsOptions};
@@ -34,12 +35,12 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
         match &args.archive {
             ArchiveAddress::Directory(path) => {
                 let source = Directory::open(path).map_err(Failure::usage)?;
-                look(config::context(source, scope, Vec::new(), &limits)?, "", "").await
+                look(config::context(source, scope, Vec::new(), Checkpoint::default(), &limits)?, "", "").await
             }
             ArchiveAddress::S3 { bucket, prefix } => {
                 let aws = Aws::load(AwsOptions::from(&args.aws)).await;
                 let source = S3Source::connect(&aws, bucket).await.map_err(Failure::usage)?;
-                look(config::context(source, scope, Vec::new(), &limits)?, bucket, prefix).await
+                look(config::context(source, scope, Vec::new(), Checkpoint::default(), &limits)?, bucket, prefix).await
             }
         }
     })?;

@@ -16,6 +16,8 @@ use std::process::ExitCode;
 
 use args::{Args, Command, KeysCommand};
 
+use crate::synth::SynthError;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -57,7 +59,10 @@ fn make(args: &synth::SynthArgs) -> Result<Outcome, Failure> {
         Ok(_) => Ok(Outcome::Answer(0)),
         Err(error) => match error.downcast::<io::Error>() {
             Ok(error) => Failure::output(error),
-            Err(error) => Err(Failure::Usage(error)),
+            Err(error) => Err(match error.downcast_ref::<SynthError>() {
+                Some(SynthError::File { .. } | SynthError::Key { .. }) => Failure::Own(error),
+                _ => Failure::Usage(error),
+            }),
         },
     }
 }

@@ -82,7 +82,7 @@ pub fn recorded_place(text: &str) -> Result<ArchiveAddress, String> {
 /// # Errors
 /// A text for the usage message.
 pub fn kind(text: &str) -> Result<LogKind, String> {
-    let short = |kind: &LogKind| kind.folder().rsplit_once('-').map_or(kind.folder(), |(_, last)| last);
+    let short = |kind: &LogKind| kind.folder().rsplit_once('-').map_or_else(|| kind.folder(), |(_, last)| last);
     LogKind::ALL
         .into_iter()
         .find(|kind| text.eq_ignore_ascii_case(short(kind)) || text.eq_ignore_ascii_case(kind.folder()))

@@ -133,14 +133,15 @@ pub async fn judge<S: Source, K: KeyService>(
                 group
             })
             .await;
-        let wanted = group.wanted(context.scope.from);
+        let wanted = group.wanted(context.scope.digests_from());
         if wanted.is_empty() || context.is_cancelled() {
             break;
         }
         follow(context, &place, wanted, &mut group, &mut inventory, &mut findings).await;
     }
     let of_place = place.clone();
-    let mut conclusion = context.compute(move || group.conclude(&of_place, &period)).await;
+    let checkpoint = context.checkpoint.clone();
+    let mut conclusion = context.compute(move || group.conclude(&of_place, &period, &*checkpoint)).await;
     conclusion.findings.extend(findings);
     inventory.settle();
     let holdings = inventory.places.remove(&place).unwrap_or_default();

@@ -169,7 +169,7 @@ impl Listing<'_> {
                 .map_or_else(|_| Offset::UTC.to_datetime(time), |t| Offset::UTC.to_datetime(t))
                 .date()
         };
-        self.scope.from.is_none_or(|from| last >= bound(from, -day))
+        self.scope.digests_from().is_none_or(|from| last >= bound(from, -day))
             && self.scope.to.is_none_or(|to| first <= bound(to, day))
     }
 }

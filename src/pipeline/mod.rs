@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::archive::scope::Scope;
+use crate::checkpoint::Checkpoint;
 use crate::fetch::Retry;
 use crate::metrics::Metrics;
 use crate::verify::digest::Relocation;
@@ -34,6 +35,8 @@ pub struct Context<S> {
     pub scope: Scope,
     /// Where the archive was when it was written, if it was copied.
     pub moves: Arc<[Relocation]>,
+    /// The heads of the last run.
+    pub checkpoint: Arc<Checkpoint>,
     /// Attempts for each read.
     pub retry: Retry,
     /// Requests in flight.

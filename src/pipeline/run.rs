@@ -14,6 +14,8 @@ use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
 use super::trail_events;
 use crate::archive::inventory::Inventory;
+use crate::archive::key::{self, ObjectName};
+use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
 use crate::report::{Findings, Outcomes, Output, Report, SCHEMA, ScopeFound, Timings, Tool};
@@ -69,16 +71,26 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         discover::discover(context, &archive.bucket, &archive.prefix, Thoroughness::CloudTrailOnly)
             .await
             .map_err(RunError::Archive)?;
+    let listed_whole = listing_findings.is_empty();
     findings.extend(listing_findings);
     let listed = Instant::now();
 
     context.metrics.enter(Phase::Digests);
-    let period = Period { from: context.scope.from, to: context.scope.to, now: archive.now, max_age: archive.max_age };
+    let period = Period {
+        from: context.scope.from,
+        to: context.scope.to,
+        now: archive.now,
+        max_age: archive.max_age,
+        digests_from: context.scope.digests_from(),
+    };
     let mut found = scope_found(&inventory);
-    let mut judged = judge_places(context, keys, &mut inventory, period).await;
+    let mut judged = judge_places(context, keys, &mut inventory, &period).await;
     let mut totals = Totals::default();
     for place in &mut judged {
         totals.take(place, context, &mut findings);
+    }
+    if listed_whole && !context.is_cancelled() {
+        findings.extend(context.checkpoint.vanished(&totals.chains, |key| in_scope(&context.scope, key)));
     }
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -145,14 +157,14 @@ async fn judge_places<S: Source, K: KeyService>(
     context: &Context<S>,
     keys: &Keys<K>,
     inventory: &mut Inventory,
-    period: Period,
+    period: &Period,
 ) -> Vec<Judged> {
     let places = std::mem::take(&mut inventory.places);
     let roots = &inventory.roots;
     let judging = places
         .into_iter()
         .filter(|(place, _)| context.scope.includes(place))
-        .map(|(place, holdings)| digests::judge(context, keys, roots, place, holdings, period));
+        .map(|(place, holdings)| digests::judge(context, keys, roots, place, holdings, period.clone()));
     let mut judged: Vec<Judged> = stream::iter(judging).buffer_unordered(context.concurrency).collect().await;
     judged.sort_by(|a, b| a.place.cmp(&b.place));
     judged
@@ -189,6 +201,19 @@ impl Totals {
     }
 }
 
+/// Whether a digest's chain was asked for.
+fn in_scope(scope: &Scope, key: &str) -> bool {
+    let parsed = key::parse(key);
+    match parsed.name {
+        ObjectName::Digest(place, name) => {
+            scope.includes_organization(parsed.org.as_ref())
+                && scope.includes(&place)
+                && scope.includes_trail(&name.trail)
+        }
+        _ => false,
+    }
+}
+
 fn scope_found(inventory: &Inventory) -> ScopeFound {
     let places = || inventory.places.keys();
     let sorted = |texts: BTreeSet<_>| texts.into_iter().collect();
@@ -221,7 +246,7 @@ fn tell_misnamed(inventory: &Inventory, plans: &[PlacePlan], findings: &mut Find
 }
 
 /// Kinds of log that no digest ever names are told once for the kind.
-fn tell_uncovered_kinds(plans: &[PlacePlan], kinds: &BTreeSet<crate::archive::key::LogKind>, findings: &mut Findings) {
+fn tell_uncovered_kinds(plans: &[PlacePlan], kinds: &BTreeSet<key::LogKind>, findings: &mut Findings) {
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     for log in plans.iter().flat_map(|plan| &plan.logs) {
         if let plan::LogPlace::Object(object) = &log.place

@@ -26,7 +26,7 @@ use super::signing::{SigningKey, string_to_sign};
 use super::world::Estate;
 use super::{BUCKET, Sizes, SynthError, SynthOptions, TRAIL, Totals};
 use crate::archive::ids::Region;
-use crate::archive::key::{self, AccountRegion, DigestName, LogKind, LogName};
+use crate::archive::key::{AccountRegion, DigestName, LogKind, LogName};
 use crate::sha256::Sha256;
 
 /// CloudTrail names logs by the five minutes they were delivered in.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, Malformed, Recorded, Relocation, SIGNATURE_ALGORITHM};
 use super::edges;
@@ -56,6 +56,9 @@ fn as_text<S: serde::Serializer>(text: &CompactString, serializer: S) -> Result<
 impl std::fmt::Display for ChainId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = if self.backfill { " (backfill)" } else { "" };
+        if let Some(org) = &self.org {
+            write!(f, "{org}/")?;
+        }
         write!(f, "{} trail {} of {}{kind}", self.place, self.trail, self.home_region)
     }
 }
@@ -255,9 +258,9 @@ impl Group {
     }
 
     /// Judges the group as a whole.
-    pub fn conclude(mut self, place: &AccountRegion, period: &edges::Period) -> Conclusion {
+    pub fn conclude(mut self, place: &AccountRegion, period: &edges::Period, heads: &dyn edges::Heads) -> Conclusion {
         self.find_planted();
-        edges::conclude(self, place, period)
+        edges::conclude(self, place, period, heads)
     }
 
     /// Tells objects that pose as digests from digests that were altered: the former lie in hours that signed digests
@@ -342,6 +345,17 @@ pub struct DigestOutcomes {
     pub unlisted: u64,
 }
 
+/// A chain's newest verified digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Head {
+    /// Its key.
+    pub key: String,
+    /// SHA-256 of its content, hex.
+    pub hash: String,
+    /// The end of the time it covers.
+    pub end: Timestamp,
+}
+
 /// One chain, for the report.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ChainSummary {
@@ -352,6 +366,8 @@ pub struct ChainSummary {
     pub first: Option<Timestamp>,
     /// End of the last verified digest.
     pub last: Option<Timestamp>,
+    /// The last verified digest.
+    pub head: Option<Head>,
     /// Verified digests.
     pub digests: u64,
     /// Logs that they list.
@@ -376,6 +392,9 @@ pub struct Listing {
 /// For a digest whose key is the same but for what stands before it.
 const COPIED: &str = "if the archive was copied, name where it was with --moved-from s3://BUCKET[/PREFIX]";
 
+/// What an object is instead of a digest that CloudTrail signed, and what is said of it.
+type Rejection = Box<(Standing, Finding)>;
+
 struct Checker<'a> {
     place: &'a AccountRegion,
     keys: &'a KeyRing,
@@ -391,21 +410,21 @@ impl Checker<'_> {
                 }
                 (Standing::Verified, None)
             }
-            Err((standing, problem)) => (standing, Some(problem)),
+            Err(rejection) => (rejection.0, Some(rejection.1)),
         };
         object.recovered = recovered.is_some();
         object.settle(standing, problem);
     }
 
     /// Which reading CloudTrail signed, or what the object is instead.
-    fn judge(&self, object: &DigestObject, recovered: Option<&str>) -> Result<usize, (Standing, Finding)> {
+    fn judge(&self, object: &DigestObject, recovered: Option<&str>) -> Result<usize, Rejection> {
         let key = object.place.key.as_str();
         let content = object.content.as_ref().map_err(|error| {
             let finding = Finding::new(FindingId::DigestUnreadable, key, format!("the digest cannot be read: {error}"));
-            (Standing::Unreadable, with_optional_hint(finding, error.hint()))
+            Box::new((Standing::Unreadable, with_optional_hint(finding, error.hint())))
         })?;
-        let mut outcome =
-            Err((Standing::Malformed, Finding::new(FindingId::DigestMalformed, key, "the digest has no content")));
+        let empty = Finding::new(FindingId::DigestMalformed, key, "the digest has no content");
+        let mut outcome = Err(Box::new((Standing::Malformed, empty)));
         for (at, reading) in content.readings.iter().enumerate() {
             match self.judge_reading(object, content, reading, recovered) {
                 Ok(()) => return Ok(at),
@@ -422,12 +441,12 @@ impl Checker<'_> {
         content: &Content,
         reading: &Reading,
         recovered: Option<&str>,
-    ) -> Result<(), (Standing, Finding)> {
+    ) -> Result<(), Rejection> {
         let key = object.place.key.as_str();
         let altered = |id, sentence: String| (Standing::Altered, Finding::new(id, key, sentence));
         let digest = reading.digest.as_ref().map_err(|malformed| {
             let sentence = format!("the digest is not what CloudTrail writes: {malformed}");
-            (Standing::Malformed, Finding::new(FindingId::DigestMalformed, key, sentence))
+            Box::new((Standing::Malformed, Finding::new(FindingId::DigestMalformed, key, sentence)))
         })?;
         let elsewhere = !object.place.bucket.is_empty() && digest.place.bucket != object.place.bucket;
         if digest.place.key != key || elsewhere {
@@ -435,54 +454,54 @@ impl Checker<'_> {
                 altered(FindingId::DigestMoved, "the digest lies elsewhere than where CloudTrail put it".into());
             let finding = finding.compared(&digest.place, &object.place);
             let copied = object.place.key.ends_with(&digest.place.key) || digest.place.key.ends_with(key);
-            return Err((standing, if copied { finding.with_hint(COPIED) } else { finding }));
+            return Err(Box::new((standing, if copied { finding.with_hint(COPIED) } else { finding })));
         }
         let named = content.metadata.signature_algorithm.as_deref().unwrap_or(SIGNATURE_ALGORITHM);
         for algorithm in [named, digest.signature_algorithm.as_str()] {
             if algorithm != SIGNATURE_ALGORITHM {
                 let (standing, finding) =
                     altered(FindingId::DigestAlgorithm, "the digest names another signature algorithm".into());
-                return Err((standing, finding.compared(SIGNATURE_ALGORITHM, algorithm)));
+                return Err(Box::new((standing, finding.compared(SIGNATURE_ALGORITHM, algorithm))));
             }
         }
         let Some(signature) = recovered.or(content.metadata.signature.as_deref()) else {
             let sentence = "the digest's signature was lost (object metadata) and no signed successor records it";
             let finding = Finding::new(FindingId::SignatureLost, key, sentence)
                 .with_hint("copy the object again with its metadata, or wait for the next digest");
-            return Err((Standing::Unreadable, finding));
+            return Err(Box::new((Standing::Unreadable, finding)));
         };
         let Some(found) = self.keys.find(&digest.fingerprint) else { return Err(self.unknown_key(object, digest)) };
         let bytes = decode_hex(signature).unwrap_or_default();
         match found.check(&Sha256::of(digest.string_to_sign(&reading.hash).as_bytes()), &bytes) {
             Check::Weak(why) => {
                 let sentence = format!("the digest is signed with a key that proves nothing: {why}");
-                return Err((Standing::Malformed, Finding::new(FindingId::KeyWeak, key, sentence)));
+                return Err(Box::new((Standing::Malformed, Finding::new(FindingId::KeyWeak, key, sentence))));
             }
             Check::Fails => {
                 let sentence = "the digest's signature does not hold over its content".to_owned();
-                return Err(altered(FindingId::DigestAltered, sentence));
+                return Err(Box::new(altered(FindingId::DigestAltered, sentence)));
             }
             Check::Holds => {}
         }
         if let Some(region) = found.region.as_ref().filter(|region| **region != self.place.region) {
             let (standing, finding) =
                 altered(FindingId::DigestForeignKey, "the digest is signed with another Region's key".into());
-            return Err((standing, finding.compared(&self.place.region, region)));
+            return Err(Box::new((standing, finding.compared(&self.place.region, region))));
         }
         if digest.account != self.place.account.as_str() {
             let (standing, finding) =
                 altered(FindingId::DigestForeignAccount, "the digest is signed for another account".into());
-            return Err((standing, finding.compared(self.place.account, &digest.account)));
+            return Err(Box::new((standing, finding.compared(self.place.account, &digest.account))));
         }
         Ok(())
     }
 
-    fn unknown_key(&self, object: &DigestObject, digest: &Digest) -> (Standing, Finding) {
+    fn unknown_key(&self, object: &DigestObject, digest: &Digest) -> Rejection {
         let key = object.place.key.as_str();
         let undated = object.name.backfill && object.signing_window().is_none();
         if undated {
             let sentence = "the backfill digest does not say when it was made, so its key is not known".to_owned();
-            return (Standing::Unreadable, Finding::new(FindingId::BackfillUndated, key, sentence));
+            return Box::new((Standing::Unreadable, Finding::new(FindingId::BackfillUndated, key, sentence)));
         }
         let answered = object.signing_window().is_some_and(|window| self.keys.answered(window));
         // Files may hold another Region's keys; that one of them fits a digest here shows that these are not.
@@ -492,13 +511,13 @@ impl Checker<'_> {
         let complete = answered || from_files;
         if complete {
             let sentence = format!("the digest names key {}, which CloudTrail does not know", digest.fingerprint);
-            return (Standing::Altered, Finding::new(FindingId::DigestUnknownKey, key, sentence));
+            return Box::new((Standing::Altered, Finding::new(FindingId::DigestUnknownKey, key, sentence)));
         }
         let sentence = format!("the key {} that the digest names could not be had", digest.fingerprint);
         let finding = Finding::new(FindingId::KeyUnavailable, key, sentence).with_hint(
             "save the keys with `trailproof keys fetch` for this Region and time and pass them with --public-keys",
         );
-        (Standing::Unreadable, finding)
+        Box::new((Standing::Unreadable, finding))
     }
 }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::chain::{Break, ChainId, ChainSummary, Conclusion, DigestObject, Group, Listing, Standing};
+use super::chain::{Break, ChainId, ChainSummary, Conclusion, DigestObject, Group, Head, Listing, Standing};
 use super::digest::{Digest, Previous};
 use super::window::{ARRIVAL, Coverage, Window};
 use crate::archive::key::{self, AccountRegion, ObjectName};
 use crate::finding::{Finding, FindingId};
 
 /// The time that was asked for, and what time it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Period {
     /// First moment asked for.
     pub from: Option<Timestamp>,
@@ -25,6 +25,8 @@ pub struct Period {
     pub now: Timestamp,
     /// How old a chain's newest digest may be.
     pub max_age: Option<SignedDuration>,
+    /// The first moment from which digests are read: `from`, or before it where a checkpoint lies.
+    pub digests_from: Option<Timestamp>,
 }
 
 impl Period {
@@ -34,7 +36,13 @@ impl Period {
     }
 }
 
-pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> Conclusion {
+/// The heads that chains had at the last checkpoint.
+pub trait Heads: Sync {
+    /// The head that a chain had.
+    fn head(&self, chain: &ChainId) -> Option<&Head>;
+}
+
+pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period, heads: &dyn Heads) -> Conclusion {
     let mut conclusion = Conclusion::default();
     for digest in &group.digests {
         let (standing, findings) = digest.told();
@@ -69,6 +77,9 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> 
         digests.sort_by(|a, b| (a.name.end, &a.place).cmp(&(b.name.end, &b.place)));
         let mut chain = Chain { id, digests, by_key: &by_key, group: &group, period, conclusion: &mut conclusion };
         chain.judge_links();
+        if let Some(head) = heads.head(&chain.id) {
+            chain.judge_head(head);
+        }
         chain.collect_listings();
         chain.summarise();
     }
@@ -96,6 +107,26 @@ impl<'a> Chain<'a> {
 
     fn find(&mut self, finding: Finding) {
         self.conclusion.findings.push(finding);
+    }
+
+    /// The chain must still hold the head it had, and not end before it.
+    fn judge_head(&mut self, had: &Head) {
+        let now = self.by_key.get(had.key.as_str()).copied();
+        let told_already = now.is_some_and(|object| object.verified().is_none());
+        let same = now.and_then(DigestObject::hash).is_some_and(|hash| hash.to_string() == had.hash);
+        if told_already || same {
+            return;
+        }
+        let last = self.verified().last().map(|(_, digest)| digest.end);
+        let found = match (now, last) {
+            (Some(_), _) => "a signed digest with other content".to_owned(),
+            (None, Some(last)) => format!("no such digest; the chain now ends at {last}"),
+            (None, None) => "no such digest".to_owned(),
+        };
+        let sentence = format!("{} no longer holds the digest that was its newest at the checkpoint", self.id);
+        let finding = Finding::new(FindingId::HeadWentBack, &had.key, sentence);
+        let expected = format!("the digest that ended at {} with SHA-256 {}", had.end, had.hash);
+        self.find(finding.compared(expected, found).with_hint("look for DeleteObject in the bucket's own log"));
     }
 
     fn break_off(&mut self, finding: Finding, window: Window) {
@@ -192,7 +223,7 @@ impl<'a> Chain<'a> {
     }
 
     fn judge_absent(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
-        let outside_period = self.period.from.is_some_and(|from| digest.start <= from);
+        let outside_period = self.period.digests_from.is_some_and(|from| digest.start <= from);
         if outside_period || !self.group.absent.contains(&previous.digest) {
             return;
         }
@@ -309,9 +340,14 @@ impl<'a> Chain<'a> {
         for root in self.roots(&verified) {
             self.conclusion.windows.entry(root.to_owned()).or_default().extend(&windows);
         }
+        let head = verified.last().and_then(|(object, digest)| {
+            let hash = object.hash()?.to_string();
+            Some(Head { key: object.place.key.clone(), hash, end: digest.end })
+        });
         self.conclusion.chains.push(ChainSummary {
             first,
             last,
+            head,
             digests: verified.len() as u64,
             logs: verified.iter().map(|(_, digest)| digest.entries.len() as u64).sum(),
             gaps: coverage.windows().windows(2).map(|pair| Window { from: pair[0].to, to: pair[1].from }).collect(),

@@ -1,7 +1,7 @@
 //! What the integration tests share: archives in temporary directories, and runs of the real command over them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells that it was skipped")]
 
 use std::collections::BTreeMap;
 use std::fs;
