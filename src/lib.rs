@@ -18,4 +18,5 @@
 //! that were hashed are the bytes that were parsed.
 
 pub mod archive;
+pub mod event;
 pub mod source;
