@@ -21,6 +21,7 @@
 pub mod archive;
 pub mod checkpoint;
 pub mod cli;
+pub mod columns;
 pub mod event;
 pub mod fetch;
 pub mod finding;

@@ -44,6 +44,9 @@ enum State {
     Done,
 }
 
+/// The span of an entry, and its defect if it is malformed.
+type Found = (Range<usize>, Option<Defect>);
+
 /// Broken syntax, and where the bytes start that no entry holds yet.
 struct Broken {
     from: usize,
@@ -102,7 +105,7 @@ impl<'a> Records<'a> {
     }
 
     /// One move of the walk: the span of an entry and its defect, if it is malformed; or nothing yet.
-    fn step(&mut self) -> Result<Option<(Range<usize>, Option<Defect>)>, Broken> {
+    fn step(&mut self) -> Result<Option<Found>, Broken> {
         self.cursor.space();
         let at = self.cursor.at;
         let next = self.cursor.peek();
@@ -170,7 +173,7 @@ impl<'a> Records<'a> {
     }
 
     /// A member of the container, whose key starts at `at`.
-    fn container_member(&mut self, at: usize) -> Result<Option<(Range<usize>, Option<Defect>)>, SyntaxError> {
+    fn container_member(&mut self, at: usize) -> Result<Option<Found>, SyntaxError> {
         let escaped = self.cursor.key()?;
         let key = &self.cursor.bytes[at + 1..self.cursor.at - 1];
         let is_records = key == b"Records" || escaped && unescaped(key).as_deref() == Some("Records");

@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent};
 use super::{Context, spawn};
+use crate::archive::ids::OrgId;
 use crate::archive::key::AccountRegion;
 use crate::finding::{Finding, FindingId};
 use crate::gunzip::{self, Damage, Inflated};
@@ -43,8 +44,23 @@ pub enum Integrity {
     Pending,
 }
 
+impl Integrity {
+    /// The word that the table's rows carry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Altered => "altered",
+            Self::Unlisted => "unlisted",
+            Self::Uncovered => "uncovered",
+            Self::Pending => "pending",
+        }
+    }
+}
+
 /// A log's content, with everything known of it.
 pub struct LogContent<'a> {
+    /// The organization in its key.
+    pub org: Option<&'a OrgId>,
     /// Whose folder it lay in.
     pub place: &'a AccountRegion,
     /// The planned log.
@@ -339,7 +355,9 @@ impl<K: LogSink> Worker<K> {
             .then(|| Sha256::of(&content[..usize::try_from(inflated.first_member).unwrap_or(content.len())]));
         let (integrity, mut findings) = judged(log, key, inflated, Hashes { whole: hash, first_member });
         let records = match &self.sink {
-            Some(sink) => sink.take(&LogContent { place: &plan.place, log, key, content, hash, integrity })?,
+            Some(sink) => {
+                sink.take(&LogContent { org: plan.org(log), place: &plan.place, log, key, content, hash, integrity })?
+            }
             None => Records::default(),
         };
         if records.malformed > 0 {

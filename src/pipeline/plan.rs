@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::digests::Judged;
+use crate::archive::ids::OrgId;
 use crate::archive::inventory::{LogObject, Root};
 use crate::archive::key::{self, AccountRegion, LogKind, ObjectName};
 use crate::archive::scope::Scope;
@@ -139,6 +140,14 @@ impl PlacePlan {
         if asked && scope.includes_trail(&listing.trail) {
             let place = LogPlace::Recorded(Box::new(ObjectRef { bucket: bucket.into(), key }));
             self.logs.push(PlannedLog { place, listed: Listed::Yes { hash: listing.hash, digest: listing.digest } });
+        }
+    }
+
+    /// The organization in a log's key.
+    pub fn org(&self, log: &PlannedLog) -> Option<&OrgId> {
+        match &log.place {
+            LogPlace::Object(object) => self.roots[usize::from(object.root)].org.as_ref(),
+            LogPlace::Recorded(_) => None,
         }
     }
 
