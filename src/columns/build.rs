@@ -204,13 +204,9 @@ impl RowBuilder {
     }
 }
 
-/// Aggregated events spell some fields differently; their values stand in for those that are absent.
+/// Fills the places of absent fields with those that stand in for them.
 fn stand_in(slots: &mut [Option<&Member>; Field::ALL.len()]) {
-    for (field, other) in [
-        (Field::EventTime, Field::WindowStart),
-        (Field::EventId, Field::AggregatedEventId),
-        (Field::RecipientAccountId, Field::AggregatedAccountId),
-    ] {
+    for (field, other) in extra::STAND_INS {
         if slots[field as usize].is_none() {
             slots[field as usize] = slots[other as usize];
         }

@@ -2,11 +2,18 @@
 //!
 //! The object has the shape of the record: members of flattened objects stand under their object's key. A record that has
 //! two values for one key that a column is made from stands there whole, under [`WHOLE`], because two members of one name
-//! cannot be told apart again.
+//! cannot be told apart again; so does one that has a field in both of its spellings.
 
 use super::schema::{COLUMNS, Fill};
 use super::value;
 use crate::event::{Field, Member, Record};
+
+/// Aggregated events spell some fields differently; the second's value stands in for the first where that is absent.
+pub(super) const STAND_INS: [(Field, Field); 3] = [
+    (Field::EventTime, Field::WindowStart),
+    (Field::EventId, Field::AggregatedEventId),
+    (Field::RecipientAccountId, Field::AggregatedAccountId),
+];
 
 /// The key under which a whole record stands.
 pub(super) const WHOLE: &str = "trailproof:record";
@@ -48,16 +55,17 @@ pub(super) fn write(record: &Record<'_, '_>, fills: &[Option<Fill>], out: &mut S
 }
 
 fn must_stand_whole(record: &Record<'_, '_>) -> bool {
+    let bit = |field: Field| 1_u128 << (field as u8);
     let mut seen = 0_u128;
-    record.members.iter().any(|member| match member.field {
+    let twice = record.members.iter().any(|member| match member.field {
         Field::Unknown => record.key(member) == WHOLE,
         field => {
-            let bit = 1_u128 << (field as u8);
-            let again = seen & bit != 0;
-            seen |= bit;
+            let again = seen & bit(field) != 0;
+            seen |= bit(field);
             again
         }
-    })
+    });
+    twice || STAND_INS.iter().any(|&(field, other)| seen & bit(field) != 0 && seen & bit(other) != 0)
 }
 
 /// Writes the members that are left over; answers whether columns hold any of the others.
