@@ -137,6 +137,8 @@ finding_ids! {
     WindowsOverlap = "windows-overlap", Warning;
     /// A digest's recorded end is not the time in its name.
     EndUnlikeName = "end-unlike-name", Warning;
+    /// Keys that CloudTrail gave could not be kept for later runs.
+    KeysNotKept = "keys-not-kept", Warning;
     /// A log that is as delivered, or not covered, holds something that is not a record.
     RecordsMalformed = "records-malformed", Warning;
 }

@@ -83,7 +83,8 @@ impl From<DigestOutcomes> for Outcomes {
     }
 }
 
-/// Where records went. `read` is the sum of the others. All zero when no table is written: records are then not parsed.
+/// Where records went. `read` is the sum of the others. All zero when no table is
+/// written: records are then not parsed, or, when the run was stopped, not kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
     /// Records met.

@@ -116,6 +116,10 @@ pub struct VerifyArgs {
     /// Report a chain whose newest digest is older than this, such as 3h
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub max_age: Option<SignedDuration>,
+    /// Where to keep the keys that CloudTrail gives, for when it gives them no more [default: trailproof/keys in
+    /// $XDG_DATA_HOME or ~/.local/share]
+    #[arg(long, value_name = "DIR")]
+    pub key_archive: Option<PathBuf>,
     /// Also write the report, as JSON, to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -79,6 +79,13 @@ pub(super) fn moves(from: &[ArchiveAddress], to: &ArchiveAddress) -> Vec<Relocat
     from.iter().map(|from| Relocation { from: place(from), to: place(to) }).collect()
 }
 
+/// Where keys are kept: as asked, or in the user's data directory.
+pub(super) fn key_archive(asked: Option<&Path>) -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = || variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")));
+    asked.map_or_else(|| data().unwrap_or_default().join("trailproof/keys"), Path::to_owned)
+}
+
 /// How many CPU workers to use.
 pub(super) fn threads(limits: &LimitArgs) -> usize {
     limits.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)

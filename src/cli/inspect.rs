@@ -16,8 +16,9 @@ use super::{Failure, Outcome, config, summary};
 use crate::finding::Finding;
 use crate::pipeline::Context;
 use crate::pipeline::digests::{KeyService, Keys};
+use crate::pipeline::key_archive::KeptKeys;
 use crate::pipeline::rows::{RowWriter, RowsOptions};
-use crate::pipeline::run::{self, Archive, RunError};
+use crate::pipeline::run::{self, Archive, Ending, RunError};
 use crate::report::{Output, Report, Tool};
 use crate::sink::SinkError;
 use crate::source::aws::{Aws, AwsOptions};
@@ -57,7 +58,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<RowsOptions>) 
         let aws = Aws::load(aws).await;
         let keys = match saved {
             Some(ring) => Keys::Files(ring),
-            None => Keys::service(aws.clone()),
+            None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
         };
         match &args.archive {
             ArchiveAddress::Directory(path) => {
@@ -118,14 +119,21 @@ impl Job<'_> {
         let archive = Archive { bucket, prefix, now: self.now, max_age: self.args.max_age, tool };
         let progress = Progress::new(self.args.progress, context.metrics.clone());
         let (sink, committed) = (rows.clone(), destination.clone());
-        let finish = move || commit(rows, committed);
+        let finish = move |ending| match ending {
+            Ending::Whole => commit(rows, committed),
+            Ending::Interrupted => Ok(None),
+        };
         let running = run::run(context, archive, keys, self.key_findings, sink, finish);
         tokio::pin!(running);
         let report = loop {
             tokio::select! {
                 report = &mut running => break report,
                 () = progress.show() => {}
-                _ = tokio::signal::ctrl_c() => context.cancelled.store(true, Ordering::Relaxed),
+                _ = tokio::signal::ctrl_c() => {
+                    if context.cancelled.swap(true, Ordering::Relaxed) {
+                        return Err(Failure::Own(anyhow!("stopped at once; no report was written")));
+                    }
+                }
             }
         };
         drop(progress);

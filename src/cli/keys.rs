@@ -11,6 +11,7 @@ use super::{Failure, Outcome, config};
 use crate::pipeline::digests::KeyService as _;
 use crate::source::aws::{Aws, AwsOptions};
 use crate::verify::key_file;
+use crate::verify::keys::GivenKey;
 use crate::verify::window::Window;
 
 /// Runs `keys fetch`.
@@ -30,10 +31,10 @@ pub(super) fn fetch(args: FetchArgs) -> Result<Outcome, Failure> {
         for region in &args.region {
             let fetched = aws.list(region, window).await;
             let fetched = fetched.map_err(|error| Failure::usage(anyhow!("CloudTrail's keys of {region}: {error}")))?;
-            if fetched.is_empty() {
+            if fetched.keys.is_empty() {
                 return Err(Failure::usage(anyhow!("CloudTrail has no keys of {region} for {window}")));
             }
-            keys.extend(fetched);
+            keys.extend(fetched.keys.into_iter().map(|key| GivenKey { fetched: Some(now), ..key }));
         }
         Ok(keys)
     })?;

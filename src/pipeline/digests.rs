@@ -29,13 +29,24 @@ const MAX_ROUNDS: usize = 10_000;
 /// Times for which CloudTrail is asked for keys, at most, for one account and Region.
 const MAX_KEY_QUERIES: usize = 32;
 
+/// CloudTrail's answer to a question for keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyAnswer {
+    /// The keys.
+    pub keys: Vec<GivenKey>,
+    /// Whether CloudTrail itself answered, so that a key it does not name does not exist.
+    pub complete: bool,
+    /// Why the keys could not be kept for later runs.
+    pub not_kept: Option<String>,
+}
+
 /// Asks CloudTrail for public keys.
 pub trait KeyService: Send + Sync + 'static {
     /// The keys that CloudTrail signed with in a Region in this time.
     ///
     /// # Errors
     /// [`SourceError`] when CloudTrail could not be asked.
-    fn list(&self, region: &Region, window: Window) -> impl Future<Output = Result<Vec<GivenKey>, SourceError>> + Send;
+    fn list(&self, region: &Region, window: Window) -> impl Future<Output = Result<KeyAnswer, SourceError>> + Send;
 }
 
 /// Where keys come from.
@@ -69,11 +80,16 @@ impl<K: KeyService> Keys<K> {
         for &window in asked.windows().iter().filter(|w| !ring.answered(**w)).take(MAX_KEY_QUERIES).collect::<Vec<_>>()
         {
             match service.list(region, window).await {
-                Ok(keys) => {
-                    if !keys.is_empty() {
+                Ok(answer) => {
+                    if answer.complete && !answer.keys.is_empty() {
                         ring.note_answer(window);
                     }
-                    for key in &keys {
+                    if let Some(why) = answer.not_kept {
+                        let sentence = format!("CloudTrail's keys could not be kept for later runs: {why}");
+                        let finding = Finding::new(FindingId::KeysNotKept, region.as_str(), sentence);
+                        findings.push(finding.with_hint("name a folder that can be written with --key-archive"));
+                    }
+                    for key in &answer.keys {
                         if let Err(error) = ring.add(key) {
                             let sentence = format!("CloudTrail's key {} cannot be used: {error}", key.fingerprint);
                             findings.push(Finding::new(FindingId::KeyFileCorrupt, region.as_str(), sentence));
@@ -278,14 +294,15 @@ async fn list_place<S: Source>(
 }
 
 impl KeyService for Aws {
-    async fn list(&self, region: &Region, window: Window) -> Result<Vec<GivenKey>, SourceError> {
+    async fn list(&self, region: &Region, window: Window) -> Result<KeyAnswer, SourceError> {
         let fetched = self.public_keys(region, window.from, window.to).await?;
         let given = fetched.into_iter().map(|key| GivenKey {
             fingerprint: key.fingerprint,
             der: key.der,
             region: Some(region.clone()),
             validity: Some(Window { from: key.valid_from, to: key.valid_to }),
+            fetched: None,
         });
-        Ok(given.collect())
+        Ok(KeyAnswer { keys: given.collect(), complete: true, not_kept: None })
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod digests;
 pub mod discover;
+pub mod key_archive;
 pub mod logs;
 pub mod plan;
 pub mod rows;

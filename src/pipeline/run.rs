@@ -18,7 +18,7 @@ use crate::archive::key::{self, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
-use crate::report::{Findings, Outcomes, Output, Report, SCHEMA, ScopeFound, Timings, Tool};
+use crate::report::{Findings, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
 use crate::source::{Source, SourceError};
 use crate::verify::chain::{Break, ChainSummary};
 use crate::verify::edges::Period;
@@ -32,6 +32,15 @@ pub enum RunError<E: std::error::Error + 'static> {
     /// The table could not be written.
     #[error("the table cannot be written")]
     Sink(#[source] E),
+}
+
+/// How a run ended, for whoever owns the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It looked at everything: the table may be put in place.
+    Whole,
+    /// It was stopped: a table would be a part that looks like the whole.
+    Interrupted,
 }
 
 /// What to look at.
@@ -61,7 +70,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     keys: &Keys<K>,
     key_findings: Vec<Finding>,
     sink: Option<Arc<W>>,
-    finish: impl FnOnce() -> Result<Option<Output>, W::Error>,
+    finish: impl FnOnce(Ending) -> Result<Option<Output>, W::Error>,
 ) -> Result<Report, RunError<W::Error>> {
     let started = Instant::now();
     let mut findings = Findings::default();
@@ -118,7 +127,8 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         let hint = "check the archive's address and --from/--to; point at the folder that holds AWSLogs/";
         findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
     }
-    let output = finish().map_err(RunError::Sink)?;
+    let ending = if interrupted { Ending::Interrupted } else { Ending::Whole };
+    let output = finish(ending).map_err(RunError::Sink)?;
     let ended = Instant::now();
     let verdict = findings.verdict();
     let severities = findings.severities();
@@ -134,7 +144,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         scope_found: found,
         digests: totals.digests,
         logs: tally.outcomes,
-        records: tally.records,
+        records: if interrupted { Records::default() } else { tally.records },
         severities,
         findings,
         findings_omitted,

@@ -73,9 +73,9 @@ impl Table {
     /// Claims a destination.
     ///
     /// # Errors
-    /// [`SinkError::DestinationTaken`] when a table or report stands there; [`SinkError::File`] when it cannot be made.
+    /// [`SinkError::DestinationTaken`] when a table stands there; [`SinkError::File`] when it cannot be made.
     pub fn create(dest: &Path) -> Result<Self, SinkError> {
-        for name in ["events", "quarantine", "report.json"] {
+        for name in ["events", "quarantine"] {
             let path = dest.join(name);
             if path.exists() {
                 return Err(SinkError::DestinationTaken { path });

@@ -1,6 +1,6 @@
 //! Reads saved public keys: what `aws cloudtrail list-public-keys` prints, or what `trailproof keys fetch` wrote.
 //!
-//! The two share one shape; ours adds a `Region` to each key. Times may be numbers, numbers as text or RFC 3339, because
+//! The two share one shape; ours adds a `Region` and a `FetchedTime` to each key. Times may be numbers, numbers as text or RFC 3339, because
 //! versions of the AWS CLI differ.
 
 use base64::Engine as _;
@@ -46,6 +46,8 @@ struct Saved {
     validity_end_time: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     region: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fetched_time: Option<Timestamp>,
 }
 
 /// Reads a key file.
@@ -65,6 +67,7 @@ fn given(saved: Saved) -> Result<GivenKey, KeyFileError> {
     };
     let validity = time(&saved.validity_start_time).zip(time(&saved.validity_end_time));
     Ok(GivenKey {
+        fetched: saved.fetched_time,
         fingerprint: saved.fingerprint,
         der,
         region,
@@ -93,6 +96,7 @@ pub fn write(keys: &[GivenKey]) -> String {
         validity_start_time: bound(key, |window| window.from),
         validity_end_time: bound(key, |window| window.to),
         region: key.region.as_ref().map(ToString::to_string),
+        fetched_time: key.fetched,
     });
     let file = File { keys: saved.collect() };
     serde_json::to_string_pretty(&file).expect("texts always serialise") + "\n"
@@ -114,8 +118,13 @@ mod tests {
                 from: "2025-12-29T09:20:00Z".parse().expect("time"),
                 to: "2026-01-28T09:20:00Z".parse().expect("time"),
             };
-            let expected =
-                GivenKey { fingerprint: "ab".into(), der: vec![0, 1, 2], region: None, validity: Some(window) };
+            let expected = GivenKey {
+                fingerprint: "ab".into(),
+                der: vec![0, 1, 2],
+                region: None,
+                validity: Some(window),
+                fetched: None,
+            };
             assert_eq!(keys, [expected]);
         }
     }
@@ -127,6 +136,7 @@ mod tests {
             der: vec![7; 9],
             region: Some("eu-west-1".parse().expect("Region")),
             validity: None,
+            fetched: None,
         };
         assert_eq!(parse(write(std::slice::from_ref(&key)).as_bytes()).expect("readable"), [key]);
     }

@@ -31,6 +31,8 @@ pub struct GivenKey {
     pub region: Option<Region>,
     /// When CloudTrail signs with it, where that is known.
     pub validity: Option<Window>,
+    /// When CloudTrail gave it, where that is known.
+    pub fetched: Option<Timestamp>,
 }
 
 /// Why a key cannot be used.
