@@ -81,7 +81,8 @@ pub fn run(args: Args) -> ExitCode {
         Ok(Outcome::PipeClosed) => ExitCode::SUCCESS,
         Err(failure) => {
             // When not even stderr can be written, the exit code is all there is.
-            let _ = writeln!(io::stderr(), "error: {}", text::plain(&failure.to_string()));
+            let told: Vec<String> = failure.to_string().lines().map(text::plain).collect();
+            let _ = writeln!(io::stderr(), "error: {}", told.join("\n"));
             ExitCode::from(match failure {
                 Failure::Usage(_) => 2,
                 Failure::Own(_) => 4,

@@ -82,6 +82,11 @@ impl Aws {
         Self { config, path_style, expected_bucket_owner: options.expected_bucket_owner }
     }
 
+    /// Access with a configuration that is resolved already; `path_style` for endpoints that are not AWS's.
+    pub fn from_config(config: SdkConfig, path_style: bool) -> Self {
+        Self { config, path_style, expected_bucket_owner: None }
+    }
+
     /// The keys that CloudTrail signed with in a Region between two times.
     ///
     /// # Errors

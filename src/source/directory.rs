@@ -1,76 +1,174 @@
 //! An archive in a directory that mirrors a bucket.
+//!
+//! The path below the directory is the key. A digest's user metadata stands beside it as `<digest>.metadata.json`, which is
+//! what `aws s3api head-object --query Metadata` prints. Links to directories are not followed, so that a listing ends.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
 
 use super::{Body, DigestMetadata, ListRequest, Listed, ObjectRef, Page, Source, SourceError};
 
-/// stub until merge
+const METADATA_SUFFIX: &str = ".metadata.json";
+
+/// A directory that mirrors a bucket.
+#[derive(Debug)]
 pub struct Directory {
     root: PathBuf,
 }
+
 impl Directory {
-    /// stub
+    /// Opens a directory.
+    ///
+    /// # Errors
+    /// [`SourceError::NoSuchPlace`] when it is not there or is none.
     pub fn open(root: &Path) -> Result<Self, SourceError> {
         if root.is_dir() {
-            Ok(Self { root: root.into() })
-        } else {
-            Err(SourceError::NoSuchPlace { what: root.display().to_string() })
+            return Ok(Self { root: root.to_owned() });
         }
+        Err(SourceError::NoSuchPlace { what: format!("directory {}", root.display()) })
     }
-}
-fn err(e: std::io::Error) -> SourceError {
-    match e.kind() {
-        std::io::ErrorKind::NotFound => SourceError::Missing,
-        std::io::ErrorKind::PermissionDenied => SourceError::Denied { detail: e.to_string() },
-        _ => SourceError::Other { detail: e.to_string() },
+
+    /// Where a key's file lies. A key that would lead out of the directory names nothing in it.
+    fn file(&self, key: &str) -> Result<PathBuf, SourceError> {
+        let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
+        if inside { Ok(self.root.join(key)) } else { Err(SourceError::Missing) }
     }
-}
-/// stub
-pub fn read_file(p: &Path, b: &mut Vec<u8>, _l: u64) -> Result<(), SourceError> {
-    b.clear();
-    std::fs::File::open(p).and_then(|mut f| f.read_to_end(b)).map(|_| ()).map_err(err)
-}
-fn walk(d: &Path, prefix: &str, deep: bool, page: &mut Page) -> Result<(), SourceError> {
-    let mut es: Vec<_> = std::fs::read_dir(d).map_err(err)?.flatten().collect();
-    es.sort_by_key(|e| e.file_name());
-    for e in es {
-        let name = e.file_name().to_string_lossy().into_owned();
-        let key = format!("{prefix}{name}");
-        let m = e.metadata().map_err(err)?;
-        if m.is_dir() {
-            if deep {
-                walk(&e.path(), &format!("{key}/"), true, page)?;
+
+    /// Adds what lies in one folder, whose key is `prefix`, to `page`; with `deep`, what lies below it too.
+    fn list_folder(&self, prefix: &str, deep: bool, page: &mut Page) -> Result<(), SourceError> {
+        let entries = match fs::read_dir(self.root.join(prefix)) {
+            // As in a bucket, a prefix that nothing starts with is an empty one.
+            Err(error) if error.kind() == ErrorKind::NotFound && !prefix.is_empty() => return Ok(()),
+            entries => entries.map_err(|error| fault(&error))?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| fault(&error))?;
+            let is_folder = entry.file_type().map_err(|error| fault(&error))?.is_dir();
+            let Some(name) = key_part(&entry.file_name(), is_folder) else { continue };
+            names.push((name, entry.path(), is_folder));
+        }
+        // A bucket lists `a-b` before `a/b`, so folders are put in order with their slash.
+        names.sort();
+        for (name, path, is_folder) in names {
+            let key = format!("{prefix}{name}");
+            if is_folder && deep {
+                self.list_folder(&key, true, page)?;
+            } else if is_folder {
+                page.folders.push(key);
             } else {
-                page.folders.push(format!("{key}/"));
+                // A link that leads nowhere has no size; reading it will tell.
+                let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+                page.objects.push(Listed { key, size });
             }
-        } else if !name.ends_with(".metadata.json") {
-            page.objects.push(Listed { key, size: m.len() });
         }
+        Ok(())
+    }
+}
+
+/// A name as part of a key; `None` for the metadata of another object. A name that is not Unicode is listed all the same,
+/// with what cannot be shown replaced: it is no name that CloudTrail gives.
+fn key_part(name: &OsStr, is_folder: bool) -> Option<String> {
+    let name = name.to_string_lossy();
+    match is_folder {
+        true => Some(format!("{name}/")),
+        false => (!name.ends_with(METADATA_SUFFIX)).then(|| name.into_owned()),
+    }
+}
+
+fn fault(error: &std::io::Error) -> SourceError {
+    match error.kind() {
+        ErrorKind::NotFound => SourceError::Missing,
+        ErrorKind::PermissionDenied => SourceError::Denied { detail: error.to_string() },
+        ErrorKind::Interrupted | ErrorKind::TimedOut => SourceError::Broken { detail: error.to_string() },
+        _ => SourceError::Other { detail: error.to_string() },
+    }
+}
+
+/// Reads a file into `buffer`, which is cleared first and keeps its capacity.
+///
+/// # Errors
+/// [`SourceError::TooLarge`] past `limit` bytes, and what the file system reports.
+pub fn read_file(path: &Path, buffer: &mut Vec<u8>, limit: u64) -> Result<(), SourceError> {
+    buffer.clear();
+    let file = File::open(path).map_err(|error| fault(&error))?;
+    file.take(limit.saturating_add(1)).read_to_end(buffer).map_err(|error| fault(&error))?;
+    if buffer.len() as u64 > limit {
+        let size = fs::metadata(path).map_or(buffer.len() as u64, |metadata| metadata.len());
+        return Err(SourceError::TooLarge { size, limit });
     }
     Ok(())
 }
+
+/// The metadata beside a digest; none where there is no such file.
+fn metadata_beside(path: &Path) -> Result<DigestMetadata, SourceError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(METADATA_SUFFIX);
+    let text = match fs::read(&beside) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DigestMetadata::default()),
+        Err(error) => return Err(fault(&error)),
+    };
+    let fields = match serde_json::from_slice(&text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(Value::Null) => return Ok(DigestMetadata::default()),
+        Ok(_) | Err(_) => {
+            let detail = format!("{} is not a JSON object", Path::new(&beside).display());
+            return Err(SourceError::Other { detail });
+        }
+    };
+    let texts = fields.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    Ok(DigestMetadata::from_pairs(texts))
+}
+
 impl Source for Directory {
     const IS_LOCAL: bool = true;
-    async fn list(&self, r: ListRequest<'_>) -> Result<Page, SourceError> {
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<Page, SourceError> {
         let mut page = Page::default();
-        walk(&self.root.join(r.prefix), r.prefix, !r.by_folder, &mut page)?;
+        self.list_folder(request.prefix, !request.by_folder, &mut page)?;
         Ok(page)
     }
-    async fn read(&self, o: &ObjectRef) -> Result<Body, SourceError> {
-        Ok(Body::File(self.root.join(&o.key)))
+
+    async fn read(&self, object: &ObjectRef) -> Result<Body, SourceError> {
+        Ok(Body::File(self.file(&object.key)?))
     }
-    async fn read_digest(&self, o: &ObjectRef) -> Result<(Body, DigestMetadata), SourceError> {
-        let p = self.root.join(&o.key);
-        let side = PathBuf::from(format!("{}.metadata.json", p.display()));
-        let m = match std::fs::read(&side) {
-            Ok(b) => {
-                let v: std::collections::BTreeMap<String, String> =
-                    serde_json::from_slice(&b).map_err(|e| SourceError::Other { detail: e.to_string() })?;
-                DigestMetadata::from_pairs(v.iter().map(|(a, b)| (a.as_str(), b.as_str())))
-            }
-            Err(_) => DigestMetadata::default(),
-        };
-        Ok((Body::File(p), m))
+
+    async fn read_digest(&self, object: &ObjectRef) -> Result<(Body, DigestMetadata), SourceError> {
+        let path = self.file(&object.key)?;
+        let metadata = metadata_beside(&path)?;
+        Ok((Body::File(path), metadata))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_larger_than_the_limit_is_not_read_whole() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("log");
+        fs::write(&path, vec![7; 100]).expect("written");
+        let mut buffer = Vec::new();
+        assert_eq!(read_file(&path, &mut buffer, 100), Ok(()));
+        assert_eq!(read_file(&path, &mut buffer, 99), Err(SourceError::TooLarge { size: 100, limit: 99 }));
+        assert_eq!(read_file(&folder.path().join("gone"), &mut buffer, 9), Err(SourceError::Missing));
+    }
+
+    #[test]
+    fn broken_metadata_is_told_and_missing_metadata_is_none() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("digest.json.gz");
+        assert_eq!(metadata_beside(&path), Ok(DigestMetadata::default()));
+        let beside = folder.path().join("digest.json.gz.metadata.json");
+        fs::write(&beside, r#"{"Signature":"ab","odd":1}"#).expect("written");
+        assert_eq!(metadata_beside(&path).map(|metadata| metadata.signature), Ok(Some("ab".into())));
+        fs::write(&beside, "{").expect("written");
+        assert!(matches!(metadata_beside(&path), Err(SourceError::Other { .. })));
     }
 }

@@ -3,6 +3,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells that it was skipped")]
 
+pub mod case;
+pub mod s3;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,9 +76,15 @@ impl Archive {
 
 /// Runs the command; its report is what it printed.
 pub fn run(args: &[String]) -> Answer {
+    run_with(args, &[])
+}
+
+/// Runs the command in an environment with these variables.
+pub fn run_with(args: &[String], variables: &[(&str, &str)]) -> Answer {
     let output = Command::new(env!("CARGO_BIN_EXE_trailproof"))
         .args(args)
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,0 +1,400 @@
+//! An S3 server in the test's own process: in memory, on loopback, with faults on demand. Answers ListPublicKeys too.
+//!
+//! The protocol is the `s3s` crate's; what no S3 server would do by itself (broken and stalling bodies, resets) happens in
+//! the HTTP service in front of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use s3s::dto::{
+    CommonPrefix, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, ListObjectsV2Input,
+    ListObjectsV2Output, Object, StreamingBlob,
+};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+use serde_json::Value;
+
+use super::case::Case;
+use super::{Answer, run_with};
+
+/// What goes wrong with an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The service answers with this error code.
+    Code(&'static str),
+    /// The service refuses on behalf of KMS.
+    KmsDenied,
+    /// Half of the body, then the connection breaks.
+    Cut,
+    /// Half of the body, then nothing.
+    Stall,
+    /// The connection breaks before any answer.
+    Reset,
+}
+
+struct Stored {
+    body: Bytes,
+    metadata: BTreeMap<String, String>,
+}
+
+/// Everything the server knows.
+pub struct Store {
+    buckets: Mutex<BTreeMap<String, BTreeMap<String, Stored>>>,
+    faults: Mutex<BTreeMap<String, (Fault, u32)>>,
+    /// The how-manieth object that is read has this fault from then on.
+    nth: Mutex<Option<(usize, Fault)>>,
+    read: Mutex<BTreeSet<String>>,
+    refuses_listing: Mutex<Option<String>>,
+    keys: Mutex<Vec<Value>>,
+    keys_per_page: usize,
+    page_size: usize,
+    pub requests: AtomicU64,
+}
+
+/// A running server; it stops when it is dropped.
+pub struct Server {
+    pub store: Arc<Store>,
+    pub port: u16,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+pub const BUCKET: &str = "trail-bucket";
+
+impl Store {
+    fn new(page_size: usize) -> Self {
+        Self {
+            buckets: Mutex::default(),
+            faults: Mutex::default(),
+            nth: Mutex::default(),
+            read: Mutex::default(),
+            refuses_listing: Mutex::default(),
+            keys: Mutex::default(),
+            keys_per_page: 1,
+            page_size,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    pub fn put(&self, bucket: &str, key: &str, body: Vec<u8>, metadata: BTreeMap<String, String>) {
+        let stored = Stored { body: body.into(), metadata };
+        self.buckets.lock().unwrap().entry(bucket.to_owned()).or_default().insert(key.to_owned(), stored);
+    }
+
+    /// The first `times` reads of an object fail.
+    pub fn fail(&self, key: &str, fault: Fault, times: u32) {
+        self.faults.lock().unwrap().insert(key.to_owned(), (fault, times));
+    }
+
+    /// The `n`th object that is read, from 0, fails `times` times.
+    pub fn fail_nth(&self, n: usize, fault: Fault) {
+        *self.nth.lock().unwrap() = Some((n, fault));
+    }
+
+    pub fn refuse_listing(&self, prefix: &str) {
+        *self.refuses_listing.lock().unwrap() = Some(prefix.to_owned());
+    }
+
+    pub fn set_keys(&self, keys: Vec<Value>) {
+        let with_validity = |mut key: Value| {
+            key["ValidityStartTime"] = 1_735_689_600.into();
+            key["ValidityEndTime"] = 1_893_456_000.into();
+            key
+        };
+        *self.keys.lock().unwrap() = keys.into_iter().map(with_validity).collect();
+    }
+
+    /// Puts a directory that mirrors a bucket, with the metadata beside its digests.
+    pub fn put_directory(&self, bucket: &str, root: &Path, folder: &Path) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let key = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                self.put_directory(bucket, root, &path);
+            } else if !key.ends_with(".metadata.json") {
+                let beside = std::fs::read(format!("{}.metadata.json", path.display()));
+                let metadata = beside.map(|text| serde_json::from_slice(&text).unwrap()).unwrap_or_default();
+                self.put(bucket, &key, std::fs::read(&path).unwrap(), metadata);
+            }
+        }
+    }
+
+    pub fn put_case(&self, case: &Case) {
+        for object in &case.objects {
+            self.put(&object.bucket, &object.key, object.body(), object.metadata.clone());
+            if let Some(code) = &object.error {
+                self.fail(&object.key, Fault::Code(String::leak(code.clone())), u32::MAX);
+            }
+            if object.read_fault.is_some() {
+                self.fail(&object.key, Fault::Cut, u32::MAX);
+            }
+        }
+        self.set_keys(case.keys());
+    }
+
+    /// The fault that this read of an object meets.
+    fn fault_of(&self, key: &str) -> Option<Fault> {
+        let mut read = self.read.lock().unwrap();
+        let position = read.len();
+        if read.insert(key.to_owned())
+            && let Some((n, fault)) = self.nth.lock().unwrap().as_ref()
+            && *n == position
+        {
+            self.fail(key, fault.clone(), u32::MAX);
+        }
+        let mut faults = self.faults.lock().unwrap();
+        let (fault, left) = faults.get_mut(key)?;
+        *left = left.checked_sub(1)?;
+        Some(fault.clone())
+    }
+
+    fn body(&self, bucket: &str, key: &str) -> Option<Bytes> {
+        Some(self.buckets.lock().unwrap().get(bucket)?.get(key)?.body.clone())
+    }
+
+    fn list_public_keys(&self, request: &Value) -> Value {
+        let keys = self.keys.lock().unwrap();
+        let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        let page: Vec<&Value> = keys.iter().skip(start).take(self.keys_per_page).collect();
+        let next = start + page.len();
+        let token = (next < keys.len()).then(|| next.to_string());
+        serde_json::json!({"PublicKeyList": page, "NextToken": token})
+    }
+}
+
+struct Protocol(Arc<Store>);
+
+#[async_trait::async_trait]
+impl S3 for Protocol {
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        if !self.0.buckets.lock().unwrap().contains_key(&request.input.bucket) {
+            return Err(s3_error!(NoSuchBucket));
+        }
+        let output = HeadBucketOutput { bucket_region: Some("us-east-1".to_owned()), ..Default::default() };
+        Ok(S3Response::new(output))
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let GetObjectInput { bucket, key, .. } = request.input;
+        match self.0.fault_of(&key) {
+            Some(Fault::Code(code)) => {
+                let mut error = S3Error::new(S3ErrorCode::from_bytes(code.as_bytes()).unwrap());
+                if error.status_code().is_none() {
+                    error.set_status_code(hyper::StatusCode::FORBIDDEN);
+                }
+                return Err(error);
+            }
+            Some(Fault::KmsDenied) => {
+                let message = "User is not authorized to perform: kms:Decrypt on the resource";
+                return Err(S3Error::with_message(S3ErrorCode::AccessDenied, message));
+            }
+            Some(fault) => panic!("{fault:?} is met in front of the protocol"),
+            None => {}
+        }
+        let buckets = self.0.buckets.lock().unwrap();
+        let objects = buckets.get(&bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
+        let stored = objects.get(&key).ok_or_else(|| s3_error!(NoSuchKey))?;
+        let output = GetObjectOutput {
+            body: Some(StreamingBlob::from(Body::from(stored.body.clone()))),
+            content_length: Some(i64::try_from(stored.body.len()).unwrap()),
+            content_encoding: Some("gzip".to_owned()),
+            metadata: Some(stored.metadata.clone().into_iter().collect()),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        let (prefix, delimiter) = (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
+        if self.0.refuses_listing.lock().unwrap().as_ref().is_some_and(|refused| prefix.starts_with(refused.as_str())) {
+            return Err(s3_error!(AccessDenied));
+        }
+        let buckets = self.0.buckets.lock().unwrap();
+        let objects = buckets.get(&input.bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
+        let after = input.continuation_token.unwrap_or_default();
+        let (mut contents, mut folders) = (Vec::new(), Vec::<String>::new());
+        let mut last = String::new();
+        let mut is_truncated = false;
+        for (key, stored) in objects.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)) {
+            let folder = (!delimiter.is_empty())
+                .then(|| key[prefix.len()..].find(&delimiter))
+                .flatten()
+                .map(|at| key[..prefix.len() + at + delimiter.len()].to_owned());
+            let entry = folder.as_ref().unwrap_or(key);
+            if *entry <= after || folders.last() == Some(entry) {
+                continue;
+            }
+            if contents.len() + folders.len() == self.0.page_size {
+                is_truncated = true;
+                break;
+            }
+            last.clone_from(entry);
+            match folder {
+                Some(folder) => folders.push(folder),
+                None => contents.push(Object {
+                    key: Some(key.clone()),
+                    size: Some(i64::try_from(stored.body.len()).unwrap()),
+                    ..Default::default()
+                }),
+            }
+        }
+        let common_prefixes = folders.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect();
+        let output = ListObjectsV2Output {
+            contents: Some(contents),
+            common_prefixes: Some(common_prefixes),
+            is_truncated: Some(is_truncated),
+            next_continuation_token: is_truncated.then_some(last),
+            name: Some(input.bucket),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
+    }
+}
+
+impl Server {
+    /// Starts a server that lists `page_size` keys a page.
+    pub fn start(page_size: usize) -> Self {
+        let store = Arc::new(Store::new(page_size));
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (tell, told) = std::sync::mpsc::channel();
+        let served = store.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+                tell.send(listener.local_addr().unwrap().port()).unwrap();
+                tokio::select! {
+                    () = serve(listener, served) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { store, port: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Runs the command with `archive` and more arguments against this server, with made-up credentials.
+    pub fn run(&self, command: &str, bucket: &str, more: &[&str]) -> Answer {
+        let mut args = vec![command.to_owned(), format!("s3://{bucket}"), "--endpoint-url".to_owned(), self.url()];
+        args.extend(["--format", "json"].map(str::to_owned));
+        args.extend(more.iter().map(|arg| (*arg).to_owned()));
+        let kept = tempfile::tempdir().unwrap();
+        run_with(
+            &args,
+            &[
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("AWS_REGION", "us-east-1"),
+                ("XDG_DATA_HOME", kept.path().to_str().unwrap()),
+            ],
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(listener: tokio::net::TcpListener, store: Arc<Store>) {
+    let mut builder = S3ServiceBuilder::new(Protocol(store.clone()));
+    builder.set_auth(s3s::auth::SimpleAuth::from_single("test", "test"));
+    let protocol = builder.build();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (store, protocol) = (store.clone(), protocol.clone());
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(request, store.clone(), protocol.clone()));
+            // A connection that the client or a fault breaks is no failure of the server.
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    store: Arc<Store>,
+    protocol: S3Service,
+) -> Result<Response<Body>, std::io::Error> {
+    store.requests.fetch_add(1, Ordering::Relaxed);
+    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+    if target.is_some_and(|target| target.ends_with(".ListPublicKeys")) {
+        let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
+        let answer = store.list_public_keys(&serde_json::from_slice(&body).unwrap_or_default());
+        let response = Response::builder().header("content-type", "application/x-amz-json-1.1");
+        return Ok(response.body(Body::from(answer.to_string())).unwrap());
+    }
+    if let Some(broken) = broken_body(&request, &store)? {
+        return Ok(broken);
+    }
+    let (parts, body) = request.into_parts();
+    protocol
+        .call(Request::from_parts(parts, Body::from(body)))
+        .await
+        .map_err(|error| std::io::Error::other(format!("{error:?}")))
+}
+
+/// The answer to a read whose body breaks off or stalls.
+fn broken_body(request: &Request<Incoming>, store: &Store) -> Result<Option<Response<Body>>, std::io::Error> {
+    let path = request.uri().path().trim_start_matches('/');
+    let Some((bucket, key)) = path.split_once('/').filter(|(_, key)| !key.is_empty()) else { return Ok(None) };
+    let in_transfer = |fault: &Fault| matches!(fault, Fault::Cut | Fault::Stall | Fault::Reset);
+    let is_planned = {
+        let faults = store.faults.lock().unwrap();
+        let nth = store.nth.lock().unwrap();
+        faults.get(key).is_some_and(|(fault, _)| in_transfer(fault))
+            || nth.as_ref().is_some_and(|(_, fault)| in_transfer(fault))
+    };
+    if request.method() != Method::GET || !is_planned {
+        return Ok(None);
+    }
+    let fault = store.fault_of(key);
+    if fault == Some(Fault::Reset) {
+        return Err(std::io::Error::other("reset"));
+    }
+    let Some(body) = store.body(bucket, key) else { return Ok(None) };
+    let whole = body.len();
+    let half = stream::once(async move { Ok::<_, Infallible>(body.slice(..whole / 2)) });
+    let response = Response::builder().header("content-length", whole.to_string());
+    let body = match fault {
+        Some(Fault::Cut) => {
+            let broken = stream::once(async { Err(std::io::Error::other("cut")) });
+            let frames = half.map(|piece| Ok(Frame::data(piece.unwrap()))).chain(broken);
+            Body::http_body_unsync(StreamBody::new(Box::pin(frames)))
+        }
+        Some(Fault::Stall) => {
+            let frames =
+                half.map(|piece| Ok::<_, std::io::Error>(Frame::data(piece.unwrap()))).chain(stream::pending());
+            Body::http_body_unsync(StreamBody::new(Box::pin(frames)))
+        }
+        _ => {
+            let metadata = store.buckets.lock().unwrap()[bucket][key].metadata.clone();
+            let named = metadata
+                .iter()
+                .fold(response, |response, (name, value)| response.header(format!("x-amz-meta-{name}"), value));
+            return Ok(Some(named.body(Body::from(store.body(bucket, key).unwrap())).unwrap()));
+        }
+    };
+    Ok(Some(response.body(body).unwrap()))
+}
