@@ -1,4 +1,4 @@
-//! Reads through any [`Source`] with retries: what may succeed on another attempt is tried again, nothing else is.
+//! Reads through any [`Source`](crate::source::Source) with retries: what may succeed on another attempt is tried again, nothing else is.
 
 use std::time::Duration;
 

@@ -87,7 +87,7 @@ pub(super) fn key_archive(asked: Option<&Path>) -> PathBuf {
 }
 
 /// How many CPU workers to use.
-pub(super) fn threads(limits: &LimitArgs) -> usize {
+fn threads(limits: &LimitArgs) -> usize {
     limits.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 

@@ -33,17 +33,16 @@ pub(super) fn verify(args: VerifyArgs) -> Result<Outcome, Failure> {
 
 /// Runs `scan`.
 pub(super) fn scan(args: ScanArgs) -> Result<Outcome, Failure> {
-    let limits = &args.verify.limits;
-    let options = RowsOptions {
-        dest: args.out.clone(),
-        memory_budget: limits.max_memory.0 / 4,
-        threads: config::threads(limits),
-        raw: args.raw,
-    };
-    inspect(args.verify, "scan", Some(options))
+    inspect(args.verify, "scan", Some(TableArgs { dest: args.out, raw: args.raw }))
 }
 
-fn inspect(args: VerifyArgs, command: &'static str, table: Option<RowsOptions>) -> Result<Outcome, Failure> {
+/// Where a table is wanted, and how.
+struct TableArgs {
+    dest: PathBuf,
+    raw: bool,
+}
+
+fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) -> Result<Outcome, Failure> {
     let now = Timestamp::now();
     let mut scope = config::scope(&args.scope, now)?;
     let checkpoint = config::checkpoint(args.checkpoint.as_deref())?;
@@ -90,7 +89,7 @@ fn unreachable_archive(error: SourceError) -> Failure {
 struct Job<'a> {
     args: &'a VerifyArgs,
     command: &'static str,
-    table: Option<RowsOptions>,
+    table: Option<TableArgs>,
     now: Timestamp,
     key_findings: Vec<Finding>,
 }
@@ -106,7 +105,12 @@ impl Job<'_> {
     ) -> Result<(Report, Option<PathBuf>), Failure> {
         let destination = self.table.as_ref().map(|options| options.dest.clone());
         let rows = match self.table {
-            Some(options) => Some(Arc::new(RowWriter::create(options).map_err(refused)?)),
+            Some(TableArgs { dest, raw }) => {
+                let memory_budget = context.max_memory / 4;
+                let workers = context.workers.clone();
+                let options = RowsOptions { dest, memory_budget, workers, raw };
+                Some(Arc::new(RowWriter::create(options).map_err(refused)?))
+            }
             None => None,
         };
         let tool = Tool {

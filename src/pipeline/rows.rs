@@ -4,12 +4,13 @@
 //! row group a day, on the worker that filled it.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMillisecondType;
 use jiff::civil::Date;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::logs::{Integrity, LogContent, LogSink};
 use super::plan::{Listed, LogPlace};
@@ -19,14 +20,13 @@ use crate::report::{OutputFile, Records};
 use crate::sink::{Area, SinkError, Table};
 
 /// How a table is written.
-#[derive(Debug, Clone)]
 pub struct RowsOptions {
     /// Where it is put.
     pub dest: PathBuf,
     /// Bytes of source that rows may hold before they are written, over all workers.
     pub memory_budget: usize,
-    /// Workers that fill rows at once.
-    pub threads: usize,
+    /// The workers that fill rows and encode them.
+    pub workers: Arc<rayon::ThreadPool>,
     /// Keep each record's exact bytes too.
     pub raw: bool,
 }
@@ -37,6 +37,7 @@ pub struct RowWriter {
     idle: Mutex<Vec<Accumulator>>,
     full: usize,
     raw: bool,
+    workers: Arc<rayon::ThreadPool>,
 }
 
 /// Rows of one worker, for each part of the table.
@@ -52,8 +53,8 @@ impl RowWriter {
     /// [`SinkError::DestinationTaken`] when a table stands there already.
     pub fn create(options: RowsOptions) -> Result<Self, SinkError> {
         let table = Table::create(&options.dest)?;
-        let full = options.memory_budget / options.threads.max(1);
-        Ok(Self { table, idle: Mutex::default(), full, raw: options.raw })
+        let full = options.memory_budget / options.workers.current_num_threads();
+        Ok(Self { table, idle: Mutex::default(), full, raw: options.raw, workers: options.workers })
     }
 
     fn accumulator(&self) -> Accumulator {
@@ -80,10 +81,12 @@ impl RowWriter {
     /// [`SinkError`] when that fails; then no file is left.
     pub fn finish(self) -> Result<Vec<OutputFile>, SinkError> {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        for mut accumulator in idle {
-            self.write(Area::Events, &mut accumulator.events)?;
-            self.write(Area::Quarantine, &mut accumulator.quarantine)?;
-        }
+        self.workers.install(|| {
+            idle.into_par_iter().try_for_each(|mut accumulator| {
+                self.write(Area::Events, &mut accumulator.events)?;
+                self.write(Area::Quarantine, &mut accumulator.quarantine)
+            })
+        })?;
         let written = self.table.finish()?;
         Ok(written.into_iter().map(|file| OutputFile { path: file.path, rows: file.rows, bytes: file.bytes }).collect())
     }

@@ -13,6 +13,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 use super::SinkError;
 use crate::columns::schema;
@@ -156,16 +157,16 @@ impl Finished {
     }
 }
 
-/// Encodes rows as one row group. CPU work.
+/// Encodes rows as one row group, columns side by side on the workers. CPU work.
 pub(super) fn encode(factory: &ArrowRowGroupWriterFactory, rows: &RecordBatch) -> parquet::errors::Result<RowGroup> {
-    let mut writers = factory.create_column_writers(0)?.into_iter();
-    let mut chunks = Vec::new();
+    let mut leaves = Vec::new();
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
-        for leaf in compute_leaves(field, column)? {
-            let mut writer = writers.next().expect("there is a writer for each leaf of the schema");
-            writer.write(&leaf)?;
-            chunks.push(writer.close()?);
-        }
+        leaves.extend(compute_leaves(field, column)?);
     }
-    Ok(RowGroup { chunks, rows: rows.num_rows() as u64 })
+    let writers = factory.create_column_writers(0)?;
+    let chunks = writers.into_par_iter().zip(leaves).map(|(mut writer, leaf)| {
+        writer.write(&leaf)?;
+        writer.close()
+    });
+    Ok(RowGroup { chunks: chunks.collect::<parquet::errors::Result<_>>()?, rows: rows.num_rows() as u64 })
 }
