@@ -17,7 +17,7 @@ use super::plan::{Listed, LogPlace};
 use crate::columns::{RowBuilder, Rows, Source};
 use crate::event::{Entry, Records as Walker};
 use crate::report::{OutputFile, Records};
-use crate::sink::{Area, SinkError, Table};
+use crate::sink::{Area, Encoding, SinkError, Table};
 
 /// How a table is written.
 pub struct RowsOptions {
@@ -62,14 +62,14 @@ impl RowWriter {
         idle.unwrap_or_else(|| Accumulator { events: RowBuilder::new(self.raw), quarantine: RowBuilder::new(self.raw) })
     }
 
-    fn write(&self, area: Area, builder: &mut RowBuilder) -> Result<(), SinkError> {
+    fn write(&self, area: Area, builder: &mut RowBuilder, encoding: Encoding) -> Result<(), SinkError> {
         if builder.is_empty() {
             return Ok(());
         }
         let rows = in_order(builder.finish())?;
         let mut start = 0;
         for group in rows.days.chunk_by(|a, b| a == b) {
-            self.table.write(area, group[0], &rows.batch.slice(start, group.len()))?;
+            self.table.write(area, group[0], &rows.batch.slice(start, group.len()), encoding)?;
             start += group.len();
         }
         Ok(())
@@ -83,8 +83,8 @@ impl RowWriter {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         self.workers.install(|| {
             idle.into_par_iter().try_for_each(|mut accumulator| {
-                self.write(Area::Events, &mut accumulator.events)?;
-                self.write(Area::Quarantine, &mut accumulator.quarantine)
+                self.write(Area::Events, &mut accumulator.events, Encoding::SideBySide)?;
+                self.write(Area::Quarantine, &mut accumulator.quarantine, Encoding::SideBySide)
             })
         })?;
         let written = self.table.finish()?;
@@ -134,10 +134,10 @@ impl LogSink for RowWriter {
                 }
             }
             if accumulator.events.source_bytes() >= self.full {
-                self.write(Area::Events, &mut accumulator.events)?;
+                self.write(Area::Events, &mut accumulator.events, Encoding::Here)?;
             }
             if accumulator.quarantine.source_bytes() >= self.full {
-                self.write(Area::Quarantine, &mut accumulator.quarantine)?;
+                self.write(Area::Quarantine, &mut accumulator.quarantine, Encoding::Here)?;
             }
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(accumulator);

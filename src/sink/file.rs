@@ -7,7 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
@@ -157,16 +159,34 @@ impl Finished {
     }
 }
 
-/// Encodes rows as one row group, columns side by side on the workers. CPU work.
-pub(super) fn encode(factory: &ArrowRowGroupWriterFactory, rows: &RecordBatch) -> parquet::errors::Result<RowGroup> {
+/// Who encodes a row group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// The calling thread alone: for workers that each have a row group to encode, and must not take up another job of
+    /// the pool before they are done with the one at hand.
+    Here,
+    /// All workers, column by column: for the last row groups, when no other work is left.
+    SideBySide,
+}
+
+/// Encodes rows as one row group. CPU work.
+pub(super) fn encode(
+    factory: &ArrowRowGroupWriterFactory,
+    rows: &RecordBatch,
+    encoding: Encoding,
+) -> parquet::errors::Result<RowGroup> {
     let mut leaves = Vec::new();
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
         leaves.extend(compute_leaves(field, column)?);
     }
     let writers = factory.create_column_writers(0)?;
-    let chunks = writers.into_par_iter().zip(leaves).map(|(mut writer, leaf)| {
+    let chunk = |(mut writer, leaf): (ArrowColumnWriter, ArrowLeafColumn)| {
         writer.write(&leaf)?;
         writer.close()
-    });
-    Ok(RowGroup { chunks: chunks.collect::<parquet::errors::Result<_>>()?, rows: rows.num_rows() as u64 })
+    };
+    let chunks: parquet::errors::Result<Vec<ArrowColumnChunk>> = match encoding {
+        Encoding::Here => writers.into_iter().zip(leaves).map(chunk).collect(),
+        Encoding::SideBySide => writers.into_par_iter().zip(leaves).map(chunk).collect(),
+    };
+    Ok(RowGroup { chunks: chunks?, rows: rows.num_rows() as u64 })
 }

@@ -13,6 +13,7 @@ mod table;
 
 use std::path::PathBuf;
 
+pub use file::Encoding;
 pub use table::{Area, FileWritten, Table};
 
 /// The table cannot be written: this program's own failure, or a destination that is taken.

@@ -12,7 +12,7 @@ use jiff::tz::Offset;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 
 use super::SinkError;
-use super::file::{self, Finished, PartialFile};
+use super::file::{self, Encoding, Finished, PartialFile};
 
 /// A file is closed when it has grown past this: AWS's advice for Athena is 128 MB or more.
 const FILE_BYTES: u64 = 192 << 20;
@@ -85,14 +85,14 @@ impl Table {
         Ok(Self { dest: dest.to_owned(), open: Mutex::default(), numbers: AtomicU64::new(0) })
     }
 
-    /// Writes rows of one day as one row group, encoding them on this thread.
+    /// Writes rows of one day as one row group.
     ///
     /// # Errors
     /// [`SinkError`] when they cannot be encoded or written.
-    pub fn write(&self, area: Area, day: i32, rows: &RecordBatch) -> Result<(), SinkError> {
+    pub fn write(&self, area: Area, day: i32, rows: &RecordBatch, encoding: Encoding) -> Result<(), SinkError> {
         let factory = self.factory(area, day)?;
         let path = self.dest.join(area.folder());
-        let group = file::encode(&factory, rows).map_err(|source| SinkError::Encode { path, source })?;
+        let group = file::encode(&factory, rows, encoding).map_err(|source| SinkError::Encode { path, source })?;
         let mut open = self.lock();
         // Another thread may have closed the file meanwhile; the row group fits any file of the table.
         if !open.files.contains_key(&(area, day)) {
@@ -102,7 +102,7 @@ impl Table {
         }
         let Some(slot) = open.files.get_mut(&(area, day)) else {
             drop(open);
-            return self.write(area, day, rows);
+            return self.write(area, day, rows, encoding);
         };
         slot.file.append(group)?;
         if slot.file.bytes() >= FILE_BYTES {
