@@ -115,6 +115,8 @@ finding_ids! {
     KeyUnavailable = "key-unavailable", Inconclusive;
     /// A saved key does not fit its fingerprint.
     KeyFileCorrupt = "key-file-corrupt", Inconclusive;
+    /// A digest is signed with a key that CloudTrail did not use at that time.
+    KeyOutOfValidity = "key-out-of-validity", Inconclusive;
     /// A digest's signature was lost, and no later digest holds it.
     SignatureLost = "signature-lost", Inconclusive;
     /// A backfill digest does not say when it was made, so its key is not known.
@@ -123,7 +125,7 @@ finding_ids! {
     RunInterrupted = "run-interrupted", Inconclusive;
     /// An object in a CloudTrail folder whose name CloudTrail would not give it.
     NameUnexpected = "name-unexpected", Warning;
-    /// An object posing as a digest, in hours that signed digests cover, that none of them knows.
+    /// An object posing as a digest that no signed digest knows.
     DigestPlanted = "digest-planted", Warning;
     /// A digest's signature was lost and recovered from the next digest.
     SignatureRecovered = "signature-recovered", Warning;

@@ -15,7 +15,8 @@ fn exit_code(severity: Severity) -> u8 {
 
 #[test]
 fn every_finding_is_explained_in_order_with_its_severity() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verification.md")).expect("it is there");
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verification.md")).expect("it is there");
     let sections: Vec<(&str, &str)> = page
         .split("\n## ")
         .skip(1)

@@ -138,8 +138,12 @@ pub async fn judge<S: Source, K: KeyService>(
         (digest.name.clone(), Recorded { bucket: root.bucket.to_string(), key }, digest.size)
     });
     let named: Vec<_> = named.collect();
+    let from = context.scope.digests_from();
+    let earlier =
+        holdings.digests.iter().map(|digest| &digest.name).filter(|name| from.is_some_and(|from| name.end < from));
+    let earlier: Vec<DigestName> = earlier.cloned().collect();
     inventory.places.insert(place.clone(), holdings);
-    let mut group = Group { digests: read_all(context, named).await, ..Group::default() };
+    let mut group = Group { digests: read_all(context, named).await, earlier, ..Group::default() };
     for _ in 0..MAX_ROUNDS {
         let ring = keys.for_group(&place.region, &group, &mut findings).await;
         let of_place = place.clone();

@@ -186,6 +186,12 @@ impl DigestObject {
         Some(Window { from: digest.start.min(self.name.end), to })
     }
 
+    /// Whether the content is a digest that says it belongs where the object lies.
+    fn claims_its_place(&self) -> bool {
+        let readings = self.content.as_ref().map(|content| content.readings.as_slice()).unwrap_or_default();
+        readings.iter().any(|reading| reading.digest.as_ref().is_ok_and(|digest| digest.place.key == self.place.key))
+    }
+
     fn settle(&mut self, standing: Standing, problem: Option<Finding>) {
         self.standing = Some(standing);
         self.problem = problem;
@@ -199,6 +205,8 @@ pub struct Group {
     pub digests: Vec<DigestObject>,
     /// Places that signed pointers lead to and where nothing is.
     pub absent: BTreeSet<Recorded>,
+    /// Names of digests before the period asked for; not read, but there.
+    pub earlier: Vec<DigestName>,
 }
 
 impl Group {
@@ -263,34 +271,44 @@ impl Group {
         edges::conclude(self, place, period, heads)
     }
 
-    /// Tells objects that pose as digests from digests that were altered: the former lie in hours that signed digests
-    /// of the same chain cover, and no signed digest knows them.
+    /// Tells objects that pose as digests from digests that were altered: no signed digest knows the former, and they
+    /// lie in hours that signed digests of the same chain cover, or their content is no digest of that name and their
+    /// time is none at which the chain's digests end.
     fn find_planted(&mut self) {
+        const HOUR: i64 = 3600;
         let mut pointed: BTreeSet<&str> = BTreeSet::new();
         let mut windows: BTreeMap<(&str, &Region, bool), Vec<Window>> = BTreeMap::new();
+        let mut any_verified = false;
         for digest in &self.digests {
             if let (Some(verified), Some(window)) = (digest.verified(), digest.window()) {
                 pointed.extend(verified.previous.as_ref().map(|previous| previous.digest.key.as_str()));
                 windows.entry((&digest.name.trail, &digest.name.home, digest.name.backfill)).or_default().push(window);
+                any_verified = true;
             }
         }
         let mut planted = Vec::new();
         for (at, digest) in self.digests.iter().enumerate() {
             let bad = matches!(digest.standing, Some(Standing::Altered | Standing::Malformed))
                 || digest.problem.as_ref().is_some_and(|problem| problem.id == FindingId::SignatureLost);
-            let inside = windows
-                .get(&(digest.name.trail.as_str(), &digest.name.home, digest.name.backfill))
-                .is_some_and(|windows| windows.iter().any(|w| w.from < digest.name.end && digest.name.end < w.to));
-            if bad && inside && !pointed.contains(digest.place.key.as_str()) {
+            let chain = windows.get(&(digest.name.trail.as_str(), &digest.name.home, digest.name.backfill));
+            let inside = chain.is_some_and(|windows| {
+                windows.iter().any(|window| window.from < digest.name.end && digest.name.end < window.to)
+            });
+            let second = |time: Timestamp| time.as_second().rem_euclid(HOUR);
+            let out_of_step = match chain {
+                Some(windows) => windows.iter().all(|window| second(window.to) != second(digest.name.end)),
+                None => any_verified,
+            };
+            if bad
+                && (inside || (out_of_step && !digest.claims_its_place()))
+                && !pointed.contains(digest.place.key.as_str())
+            {
                 planted.push(at);
             }
         }
         for at in planted {
             let digest = &mut self.digests[at];
-            let sentence = format!(
-                "{} poses as a digest of hours that signed digests cover, and no signed digest knows it",
-                digest.place.key
-            );
+            let sentence = format!("{} poses as a digest, and no signed digest knows it", digest.place.key);
             let finding = Finding::new(FindingId::DigestPlanted, &digest.place.key, sentence)
                 .with_hint("find out who wrote it; it changes nothing that was proven");
             digest.settle(Standing::Unlisted, Some(finding));
@@ -488,6 +506,13 @@ impl Checker<'_> {
                 altered(FindingId::DigestForeignKey, "the digest is signed with another Region's key".into());
             return Err(Box::new((standing, finding.compared(&self.place.region, region))));
         }
+        // A backfill digest's signing time is only as good as its metadata; the key that was found anyway is enough.
+        let signed = object.signing_window().filter(|_| !object.name.backfill);
+        if signed.is_some_and(|signed| !found.was_used_in(signed)) {
+            let sentence = format!("the digest is signed with key {}, which was not in use then", digest.fingerprint);
+            let finding = Finding::new(FindingId::KeyOutOfValidity, key, sentence);
+            return Err(Box::new((Standing::Unreadable, finding)));
+        }
         if digest.account != self.place.account.as_str() {
             let (standing, finding) =
                 altered(FindingId::DigestForeignAccount, "the digest is signed for another account".into());
@@ -507,8 +532,8 @@ impl Checker<'_> {
         // Files may hold another Region's keys; that one of them fits a digest here shows that these are not.
         let from_files = self.keys.is_from_files()
             && self.some_key_fits
-            && self.keys.iter().any(|(_, known)| known.covers(digest.end));
-        let complete = answered || from_files;
+            && self.keys.iter().any(|(_, known)| known.was_used_in(Window { from: digest.end, to: digest.end }));
+        let complete = (answered || from_files) && !self.keys.is_corrupt(&digest.fingerprint);
         if complete {
             let sentence = format!("the digest names key {}, which CloudTrail does not know", digest.fingerprint);
             return Box::new((Standing::Altered, Finding::new(FindingId::DigestUnknownKey, key, sentence)));

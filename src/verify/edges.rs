@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::chain::{Break, ChainId, ChainSummary, Conclusion, DigestObject, Group, Head, Listing, Standing};
 use super::digest::{Digest, Previous};
 use super::window::{ARRIVAL, Coverage, Window};
-use crate::archive::key::{self, AccountRegion, ObjectName};
+use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
 use crate::finding::{Finding, FindingId};
 
 /// The time that was asked for, and what time it is.
@@ -48,8 +48,7 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period, hea
         let (standing, findings) = digest.told();
         conclusion.findings.extend(findings);
         if standing == Standing::Unreadable {
-            let from = digest.name.end.checked_sub(SignedDuration::from_hours(1)).unwrap_or(digest.name.end);
-            conclusion.unknown.push(Window { from, to: digest.name.end });
+            conclusion.unknown.push(Window { from: hour_before(digest.name.end), to: digest.name.end });
         }
         let outcomes = &mut conclusion.outcomes;
         *match standing {
@@ -166,8 +165,18 @@ impl<'a> Chain<'a> {
         let real = self.digests.iter().filter(|other| other.told_standing() != Standing::Unlisted);
         real.filter(|other| other.place != object.place)
             .map(|other| other.window().map_or(other.name.end, |window| window.to))
+            .chain(self.earlier().map(|name| name.end))
             .filter(|end| *end <= time)
             .max()
+    }
+
+    /// The chain's digests before the period asked for.
+    fn earlier(&self) -> impl Iterator<Item = &'a DigestName> {
+        let id = self.id.clone();
+        self.group
+            .earlier
+            .iter()
+            .filter(move |name| name.trail == id.trail && name.home == id.home_region && name.backfill == id.backfill)
     }
 
     fn judge_link(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
@@ -192,7 +201,8 @@ impl<'a> Chain<'a> {
             return;
         }
         let Some(window) = found.window() else { return };
-        if predecessor.start > digest.start {
+        let own_end = digest.end.max(object.name.end);
+        if predecessor.start > digest.start && window.to >= own_end {
             let sentence = "the digest points to one that is not older than itself";
             let finding = Finding::new(FindingId::LinkSkipsDigest, key, sentence);
             self.find(finding.compared(format!("one that starts before {}", digest.start), predecessor.start));
@@ -210,7 +220,7 @@ impl<'a> Chain<'a> {
             let gap = Window { from: window.to, to: digest.start };
             let sentence = format!("no digest of {} covers {gap}, although the two around it are linked", self.id);
             self.break_off(Finding::new(FindingId::ChainGap, key, sentence).compared(gap.from, gap.to), gap);
-        } else if window.to > digest.start {
+        } else if window.to > digest.start && window.from < digest.start {
             self.find(overlap(key, &found.place.key, window.to, digest.start));
         }
     }
@@ -335,7 +345,7 @@ impl<'a> Chain<'a> {
         let coverage = Coverage::of(windows.clone());
         let (first, last) = (coverage.windows().first().map(|w| w.from), coverage.windows().last().map(|w| w.to));
         if let (Some(first), Some(last), false) = (first, last, self.id.backfill) {
-            self.judge_period(Window { from: first, to: last });
+            self.judge_period(self.known(Window { from: first, to: last }));
         }
         for root in self.roots(&verified) {
             self.conclusion.windows.entry(root.to_owned()).or_default().extend(&windows);
@@ -362,6 +372,15 @@ impl<'a> Chain<'a> {
             logs.chain([object.place.key.as_str()])
         });
         keys.map(|key| key::parse(key).root).collect()
+    }
+
+    /// What the chain covers, with the hours of its digests that could not be read: these are told of already.
+    fn known(&self, covered: Window) -> Window {
+        let unread = self.digests.iter().filter(|digest| digest.told_standing() == Standing::Unreadable);
+        unread.fold(covered, |known, digest| Window {
+            from: known.from.min(hour_before(digest.name.end)),
+            to: known.to.max(digest.name.end),
+        })
     }
 
     /// The asked period must be covered at both ends to within the time that digests take.
@@ -392,6 +411,10 @@ impl DigestObject {
     fn told_standing(&self) -> Standing {
         self.told().0
     }
+}
+
+fn hour_before(time: Timestamp) -> Timestamp {
+    time.checked_sub(SignedDuration::from_hours(1)).unwrap_or(time)
 }
 
 fn overlap(newer: &str, older: &str, older_end: Timestamp, newer_start: Timestamp) -> Finding {

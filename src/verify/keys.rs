@@ -4,7 +4,7 @@
 //! it holds for every key ever seen. Trust comes from having the keys from CloudTrail itself.
 //! Spec: <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_ListPublicKeys.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use md5::{Digest as _, Md5};
@@ -112,9 +112,9 @@ impl Key {
         }
     }
 
-    /// Whether CloudTrail used the key at this time, as far as is known.
-    pub fn covers(&self, time: Timestamp) -> bool {
-        self.validity.is_none_or(|window| window.from <= time && time <= window.to)
+    /// Whether CloudTrail used the key at any moment of this time, as far as is known.
+    pub fn was_used_in(&self, time: Window) -> bool {
+        self.validity.is_none_or(|validity| validity.from <= time.to && time.from <= validity.to)
     }
 }
 
@@ -137,6 +137,7 @@ pub struct KeyRing {
     keys: BTreeMap<String, Key>,
     from_files: bool,
     answered: Vec<Window>,
+    corrupt: BTreeSet<String>,
 }
 
 impl KeyRing {
@@ -148,6 +149,11 @@ impl KeyRing {
     /// Whether the keys come from files, which may cover another time or Region.
     pub fn is_from_files(&self) -> bool {
         self.from_files
+    }
+
+    /// Whether a key of this fingerprint was given and cannot be used.
+    pub fn is_corrupt(&self, fingerprint: &str) -> bool {
+        self.corrupt.contains(fingerprint)
     }
 
     /// Notes that CloudTrail answered with keys for this time: a key it did not name then does not exist.
@@ -165,7 +171,9 @@ impl KeyRing {
     /// # Errors
     /// [`KeyError`] when the key cannot be used.
     pub fn add(&mut self, given: &GivenKey) -> Result<(), KeyError> {
-        let key = Key::read(given)?;
+        let key = Key::read(given).inspect_err(|_| {
+            self.corrupt.insert(given.fingerprint.to_ascii_lowercase());
+        })?;
         self.keys.entry(given.fingerprint.to_ascii_lowercase()).or_insert(key);
         Ok(())
     }
