@@ -1,6 +1,6 @@
 //! The table: which file rows go to, when files are closed, and how they get their names all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,8 @@ pub struct Table {
 struct Open {
     files: BTreeMap<(Area, i32), Slot>,
     finished: Vec<Finished>,
+    /// Folders that rows were put in, for taking them away again with the table.
+    folders: BTreeSet<PathBuf>,
     clock: u64,
 }
 
@@ -127,7 +129,9 @@ impl Table {
             }
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let name = self.dest.join(area.folder()).join(partition(day)).join(format!("part-{number:05}.parquet"));
+        let folder = self.dest.join(area.folder());
+        let name = folder.join(partition(day)).join(format!("part-{number:05}.parquet"));
+        open.folders.extend([folder.join(partition(day)), folder]);
         let (file, factory) = PartialFile::create(name)?;
         let factory = Arc::new(factory);
         open.files.insert((area, day), Slot { file, factory: factory.clone(), last_used: now });
@@ -156,6 +160,7 @@ impl Table {
             written.push(FileWritten { path: parts.join("/"), rows: file.rows, bytes: file.bytes });
         }
         open.finished.clear();
+        open.folders.clear();
         Ok(written)
     }
 }
@@ -177,6 +182,10 @@ impl Drop for Table {
         }
         for file in open.finished.drain(..) {
             file.remove();
+        }
+        for folder in std::mem::take(&mut open.folders).iter().rev() {
+            // Only an empty folder can be removed, and only that is meant.
+            let _ = std::fs::remove_dir(folder);
         }
     }
 }

@@ -353,7 +353,7 @@ pub struct DigestOutcomes {
     pub verified: u64,
     /// Not as delivered.
     pub altered: u64,
-    /// Pointed to and gone.
+    /// Gone: one for each hour lost before a digest that a signed one points to.
     pub missing: u64,
     /// Not read or not checkable.
     pub unreadable: u64,

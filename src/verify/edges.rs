@@ -237,7 +237,6 @@ impl<'a> Chain<'a> {
         if outside_period || !self.group.absent.contains(&previous.digest) {
             return;
         }
-        self.conclusion.outcomes.missing += 1;
         let key = object.place.key.as_str();
         let pointed = previous.digest.key.as_str();
         let Some(older_end) = self.older_than(digest.start, object) else {
@@ -250,7 +249,9 @@ impl<'a> Chain<'a> {
             return;
         };
         let lost = digest.start.duration_since(older_end);
+        // Digests are hourly, so the hours lost say how many are gone.
         let hours = lost.as_secs().div_euclid(3600).max(1);
+        self.conclusion.outcomes.missing += u64::try_from(hours).unwrap_or(1);
         let sentence = format!(
             "a digest that its signed successor points to is gone, and with it what covered {older_end} to {} ({hours} h)",
             digest.start
