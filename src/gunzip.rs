@@ -129,6 +129,9 @@ pub fn inflate_pieces(object: &[u8], mut take: impl FnMut(&[u8]) -> bool) -> Inf
 /// DEFLATE cannot expand more than this, so a length that claims more is a lie not worth memory.
 const MAX_EXPANSION: usize = 1032;
 
+/// Members that are looked into; an object of more is made to waste time, and what follows counts as trailing bytes.
+const MAX_MEMBERS: u32 = 4096;
+
 /// The ordinary case: one member without header fields, whose trailer ends the object. `None` when it is not that.
 fn inflate_whole(object: &[u8], cap: usize, content: &mut Vec<u8>) -> Option<Inflated> {
     let plain_header = object.len() >= 18 && object.starts_with(&[0x1f, 0x8b, 8, 0]);
@@ -157,7 +160,7 @@ fn walk_members(object: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> Inflated 
     let mut rest = object;
     let mut members = 0_u32;
     while !rest.is_empty() {
-        let Some(header) = member_header(rest) else {
+        let Some(header) = member_header(rest).filter(|_| members < MAX_MEMBERS) else {
             if members == 0 {
                 inflated.note(Damage::NotCompressed);
                 inflated.first_member = rest.len() as u64;
@@ -340,6 +343,12 @@ mod tests {
         let (content, told) = inflated(&object);
         assert_eq!(content, b"listed content and more");
         assert_eq!(told.damage, vec![Damage::SeveralMembers, Damage::TrailingBytes]);
+    }
+
+    #[test]
+    fn members_without_end_are_trailing_bytes() {
+        let object = gzip(b"").repeat(5000);
+        assert_eq!(inflated(&object).1.damage, vec![Damage::EmptyMember, Damage::TrailingBytes]);
     }
 
     #[test]

@@ -167,6 +167,17 @@ fn every_usage_error_ends_in_exit_code_2_and_says_why() {
 }
 
 #[test]
+fn a_table_that_cannot_be_written_is_the_programs_own_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "not a folder").unwrap();
+    let answer = scan(&testdata("clean"), &file.join("table"), &[]);
+    assert_eq!(answer.code, 4, "{}", answer.stderr);
+    assert!(answer.stderr.contains("cannot be written"), "{}", answer.stderr);
+    assert_eq!(fs::read(&file).unwrap(), b"not a folder");
+}
+
+#[test]
 fn nothing_to_verify_is_not_success() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("bucket")).unwrap();

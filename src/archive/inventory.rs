@@ -18,7 +18,7 @@ pub struct Root {
 }
 
 /// Index into [`Inventory::roots`].
-pub type RootIndex = u16;
+pub type RootIndex = u32;
 
 /// A log object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -221,7 +221,7 @@ pub struct LsArgs {
 #[derive(Debug, ClapArgs)]
 pub struct FetchArgs {
     /// Region whose digests are to be checked; repeatable
-    #[arg(long, value_name = "NAME", required = true)]
+    #[arg(long, value_name = "NAME", required = true, num_args = 1..)]
     pub region: Vec<Region>,
     /// First moment: RFC 3339, a date, or back from now such as 90d
     #[arg(long, value_name = "TIME", value_parser = values::moment)]

@@ -122,11 +122,11 @@ impl Listing {
         let mut sums: BTreeMap<(Option<OrgId>, AccountRegion, &'static str), Sum> = BTreeMap::new();
         for (place, holdings) in &inventory.places {
             for log in &holdings.logs {
-                let org = inventory.roots[usize::from(log.root)].org.clone();
+                let org = inventory.roots[log.root as usize].org.clone();
                 sums.entry((org, place.clone(), log.name.kind.folder())).or_default().add(log.name.day, log.size);
             }
             for digest in &holdings.digests {
-                let org = inventory.roots[usize::from(digest.root)].org.clone();
+                let org = inventory.roots[digest.root as usize].org.clone();
                 let sum = sums.entry((org, place.clone(), DIGEST_FOLDER)).or_default();
                 sum.add(digest.name.day, digest.size);
                 sum.trails.insert(digest.name.trail.to_string());

@@ -133,7 +133,7 @@ pub async fn judge<S: Source, K: KeyService>(
     let mut findings = Vec::new();
     let in_scope = |name: &DigestName| context.scope.includes_digest(name.end);
     let named = holdings.digests.iter().filter(|digest| in_scope(&digest.name)).map(|digest| {
-        let root = &roots[usize::from(digest.root)];
+        let root = &roots[digest.root as usize];
         let key = digest.name.key(&root.prefix, &place);
         (digest.name.clone(), Recorded { bucket: root.bucket.to_string(), key }, digest.size)
     });
@@ -240,7 +240,7 @@ async fn follow<S: Source>(
             list_place(context, place, &bucket, parsed.root, inventory, findings).await;
             let added = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
             let named = added.into_iter().filter(|digest| !before.contains(digest)).map(|digest| {
-                let root = &inventory.roots[usize::from(digest.root)];
+                let root = &inventory.roots[digest.root as usize];
                 let key = digest.name.key(&root.prefix, place);
                 (digest.name, Recorded { bucket: root.bucket.to_string(), key }, digest.size)
             });

@@ -89,10 +89,10 @@ impl PlacePlan {
         let (mut uncovered, mut before) = (Uncovered::default(), BeforeFirst::default());
         let mut logs = Vec::with_capacity(holdings.logs.len());
         for object in holdings.logs {
-            let root = &roots[usize::from(object.root)];
+            let root = &roots[object.root as usize];
             let listing = listings.take(&root.bucket, object.name.key(&root.prefix, &place));
             let (minute, kind) = (object.name.minute, object.name.kind);
-            let coverage = &coverage[usize::from(object.root)];
+            let coverage = &coverage[object.root as usize];
             if !scope.includes_organization(root.org.as_ref()) || !scope.includes_kind(kind) {
                 continue;
             }
@@ -146,7 +146,7 @@ impl PlacePlan {
     /// The organization in a log's key.
     pub fn org(&self, log: &PlannedLog) -> Option<&OrgId> {
         match &log.place {
-            LogPlace::Object(object) => self.roots[usize::from(object.root)].org.as_ref(),
+            LogPlace::Object(object) => self.roots[object.root as usize].org.as_ref(),
             LogPlace::Recorded(_) => None,
         }
     }
@@ -155,7 +155,7 @@ impl PlacePlan {
     pub fn object(&self, log: &PlannedLog) -> ObjectRef {
         match &log.place {
             LogPlace::Object(object) => {
-                let root = &self.roots[usize::from(object.root)];
+                let root = &self.roots[object.root as usize];
                 ObjectRef { bucket: root.bucket.clone(), key: object.name.key(&root.prefix, &self.place) }
             }
             LogPlace::Recorded(object) => (**object).clone(),

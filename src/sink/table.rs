@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use jiff::civil::Date;
-use jiff::tz::Offset;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 
 use super::SinkError;
@@ -192,7 +191,7 @@ impl Drop for Table {
 
 /// `event_date=2026-03-01`.
 fn partition(day: i32) -> String {
-    let time = Timestamp::from_second(i64::from(day) * 86_400).unwrap_or(Timestamp::UNIX_EPOCH);
-    let date: Date = Offset::UTC.to_datetime(time).date();
+    let since = SignedDuration::from_hours(i64::from(day) * 24);
+    let date = Date::constant(1970, 1, 1).checked_add(since).expect("times have years of four digits, as dates have");
     format!("event_date={date}")
 }

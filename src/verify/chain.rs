@@ -153,6 +153,12 @@ impl DigestObject {
         self.content.as_ref().ok().and_then(|content| content.readings[content.signed].digest.as_ref().ok())
     }
 
+    /// The key and signature that the digest records for its predecessor, once its own signature holds.
+    fn pointer(&self) -> Option<(String, String)> {
+        let previous = self.verified()?.previous.as_ref()?;
+        Some((previous.digest.key.clone(), previous.signature.clone()))
+    }
+
     /// SHA-256 of the content that CloudTrail signed.
     pub(super) fn hash(&self) -> Option<Sha256> {
         self.content.as_ref().ok().map(|content| content.readings[content.signed].hash)
@@ -226,26 +232,23 @@ impl Group {
         for digest in self.digests.iter_mut().filter(|digest| digest.standing.is_none()) {
             checker.check(digest, None);
         }
-        while self.recover(&checker) {}
+        self.recover(&checker);
     }
 
-    /// Tries the signatures that verified digests record for predecessors whose own was lost.
-    fn recover(&mut self, checker: &Checker<'_>) -> bool {
-        let recorded: BTreeMap<String, String> = self
-            .digests
-            .iter()
-            .filter_map(|digest| digest.verified()?.previous.as_ref())
-            .map(|previous| (previous.digest.key.clone(), previous.signature.clone()))
-            .collect();
-        let mut progress = false;
-        for digest in &mut self.digests {
+    /// Tries the signatures that verified digests record for predecessors whose own was lost, newest first: one pass
+    /// recovers a chain of any length.
+    fn recover(&mut self, checker: &Checker<'_>) {
+        let mut newest_first: Vec<usize> = (0..self.digests.len()).collect();
+        newest_first.sort_by_key(|&at| std::cmp::Reverse(self.digests[at].name.end));
+        let mut recorded: BTreeMap<String, String> = self.digests.iter().filter_map(DigestObject::pointer).collect();
+        for at in newest_first {
+            let digest = &mut self.digests[at];
             let lost = digest.problem.as_ref().is_some_and(|problem| problem.id == FindingId::SignatureLost);
             if lost && let Some(signature) = recorded.get(&digest.place.key) {
                 checker.check(digest, Some(signature));
-                progress = true;
+                recorded.extend(digest.pointer());
             }
         }
-        progress
     }
 
     /// Digests that signed pointers lead to and that were neither found nor known to be absent.

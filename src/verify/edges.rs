@@ -74,7 +74,9 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period, hea
     }
     for (id, mut digests) in chains {
         digests.sort_by(|a, b| (a.name.end, &a.place).cmp(&(b.name.end, &b.place)));
-        let mut chain = Chain { id, digests, by_key: &by_key, group: &group, period, conclusion: &mut conclusion };
+        let spans = Spans::of(&digests);
+        let mut chain =
+            Chain { id, digests, spans, by_key: &by_key, group: &group, period, conclusion: &mut conclusion };
         chain.judge_links();
         if let Some(head) = heads.head(&chain.id) {
             chain.judge_head(head);
@@ -85,10 +87,37 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period, hea
     conclusion
 }
 
+/// The windows of a chain's verified digests, for finding those near a time without looking at all of them.
+struct Spans<'a> {
+    /// By their ends.
+    spans: Vec<(Window, &'a DigestObject)>,
+    longest: SignedDuration,
+}
+
+impl<'a> Spans<'a> {
+    fn of(digests: &[&'a DigestObject]) -> Self {
+        let windows = digests.iter().filter_map(|object| object.window().map(|window| (window, *object)));
+        let mut spans: Vec<(Window, &DigestObject)> = windows.collect();
+        spans.sort_by_key(|(window, object)| (window.to, window.from, &object.place));
+        let longest = spans.iter().map(|(window, _)| window.to.duration_since(window.from)).max();
+        Self { spans, longest: longest.unwrap_or(SignedDuration::ZERO) }
+    }
+
+    /// Those that end after `from` and start before `to`.
+    fn overlapping(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Window, &'a DigestObject)> {
+        let first = self.spans.partition_point(|(window, _)| window.to <= from);
+        // A span that starts before `to` ends within the longest span after it.
+        let last_end = to.checked_add(self.longest).unwrap_or(Timestamp::MAX);
+        let near = self.spans[first..].iter().take_while(move |(window, _)| window.to <= last_end);
+        near.filter(move |(window, _)| window.from < to).copied()
+    }
+}
+
 struct Chain<'a> {
     id: ChainId,
     /// In the order of the times in their names.
     digests: Vec<&'a DigestObject>,
+    spans: Spans<'a>,
     by_key: &'a BTreeMap<&'a str, &'a DigestObject>,
     group: &'a Group,
     period: &'a Period,
@@ -227,9 +256,8 @@ impl<'a> Chain<'a> {
 
     /// A verified digest that lies wholly between two times.
     fn between(&self, from: Timestamp, to: Timestamp) -> Option<&'a DigestObject> {
-        let lies_between =
-            |object: &&&DigestObject| object.window().is_some_and(|w| from <= w.from && w.to <= to && w.from < w.to);
-        self.digests.iter().find(lies_between).copied()
+        let mut near = self.spans.overlapping(from, to);
+        near.find(|(w, _)| from <= w.from && w.to <= to && w.from < w.to).map(|(_, object)| object)
     }
 
     fn judge_absent(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
@@ -270,12 +298,10 @@ impl<'a> Chain<'a> {
         }
         let Some(window) = object.window() else { return };
         let pointed = digest.previous.as_ref().map(|previous| previous.digest.key.as_str());
-        let others: Vec<(&DigestObject, Window)> = self
-            .digests
-            .iter()
-            .filter(|other| other.place != object.place)
-            .filter_map(|other| other.window().map(|window| (*other, window)))
-            .filter(|(_, other)| other.from < other.to && other.from < window.to && window.from < other.to)
+        let near = self.spans.overlapping(window.from, window.to);
+        let others: Vec<(&DigestObject, Window)> = near
+            .filter(|(theirs, other)| theirs.from < theirs.to && other.place != object.place)
+            .map(|(theirs, other)| (other, theirs))
             .collect();
         let swallowed = others.iter().find(|(_, other)| {
             window.from <= other.from && other.to <= window.to && (window.from < other.from || other.to < window.to)

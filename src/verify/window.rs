@@ -63,7 +63,7 @@ impl Coverage {
 
     /// Whether any moment at which a log named for `minute` may have been delivered is covered.
     pub fn touches_log(&self, minute: Timestamp) -> bool {
-        let delivered = minute + NAME_SLACK;
+        let delivered = delivered_by(minute);
         self.windows.iter().any(|window| window.from <= delivered && minute < window.to)
     }
 
@@ -72,7 +72,7 @@ impl Coverage {
     /// The name's minute may precede the delivery by some minutes, so both must be covered before a log counts as one
     /// that digests should have named.
     pub fn of_log(&self, minute: Timestamp, now: Timestamp) -> Covered {
-        let delivered = minute + NAME_SLACK;
+        let delivered = delivered_by(minute);
         let at = self.windows.partition_point(|window| window.to <= minute);
         match self.windows.get(at) {
             Some(window) if window.from <= minute && delivered <= window.to => Covered::Yes,
@@ -81,6 +81,11 @@ impl Coverage {
             _ => Covered::No,
         }
     }
+}
+
+/// The latest moment at which a log named for `minute` is delivered in practice. Anyone may write a name of any year.
+fn delivered_by(minute: Timestamp) -> Timestamp {
+    minute.checked_add(NAME_SLACK).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -111,6 +116,8 @@ mod tests {
         ] {
             assert_eq!(coverage.of_log(time, now), covered, "{time}");
         }
+        assert_eq!(coverage.of_log(Timestamp::MAX, now), Covered::NotYet);
+        assert!(!coverage.touches_log(Timestamp::MAX));
         assert_eq!(coverage.of_log(at(6, 10), at(7, 0)), Covered::NotYet);
         assert_eq!(coverage.of_log(at(5, 55), at(7, 0)), Covered::NotYet);
     }
