@@ -36,6 +36,17 @@ pub struct Source<'a> {
     pub day: i32,
 }
 
+/// Bytes that a row takes in every column, whatever it holds: an offset and the bits that tell nulls.
+const BYTES_PER_COLUMN: usize = 5;
+
+impl Source<'_> {
+    /// Bytes that a row takes for saying where it came from, and for being a row.
+    fn held_bytes(&self) -> usize {
+        let texts = [self.key, self.sha256, self.digest.unwrap_or_default(), self.account, self.region];
+        texts.iter().map(|text| text.len()).sum::<usize>() + COLUMNS.len() * BYTES_PER_COLUMN
+    }
+}
+
 /// Finished rows.
 #[derive(Debug)]
 pub struct Rows {
@@ -61,7 +72,7 @@ pub struct RowBuilder {
     fills: [Option<Fill>; Field::ALL.len()],
     extra: String,
     keeps_raw: bool,
-    source_bytes: usize,
+    held_bytes: usize,
     omitted: memmem::Finder<'static>,
 }
 
@@ -90,14 +101,14 @@ impl RowBuilder {
             fills: extra::fills(),
             extra: String::new(),
             keeps_raw,
-            source_bytes: 0,
+            held_bytes: 0,
             omitted: memmem::Finder::new("\"omitted\""),
         }
     }
 
-    /// Bytes of source that the rows hold, roughly what they take in memory.
-    pub fn source_bytes(&self) -> usize {
-        self.source_bytes
+    /// Bytes that the rows take in memory, roughly.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     /// Rows so far.
@@ -161,7 +172,7 @@ impl RowBuilder {
         }
         let day = time.and_then(|millis| i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).ok());
         self.days.push(day.unwrap_or(source.day));
-        self.source_bytes += record.text.len() + source.key.len();
+        self.held_bytes += record.text.len() + source.held_bytes();
     }
 
     /// Adds what is no record, with its bytes.
@@ -182,7 +193,7 @@ impl RowBuilder {
             }
         }
         self.days.push(source.day);
-        self.source_bytes += malformed.raw.len() + source.key.len();
+        self.held_bytes += malformed.raw.len() + source.held_bytes();
     }
 
     /// Takes the rows out; the builder is empty again.
@@ -199,7 +210,7 @@ impl RowBuilder {
         });
         let batch = RecordBatch::try_new(schema::schema(), finished.collect())
             .expect("the columns come from the same table as the schema and are of one length");
-        self.source_bytes = 0;
+        self.held_bytes = 0;
         Rows { batch, days: std::mem::take(&mut self.days) }
     }
 }

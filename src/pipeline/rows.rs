@@ -133,10 +133,10 @@ impl LogSink for RowWriter {
                     accumulator.quarantine.append_malformed(&malformed, &source);
                 }
             }
-            if accumulator.events.source_bytes() >= self.full {
+            if accumulator.events.held_bytes() >= self.full {
                 self.write(Area::Events, &mut accumulator.events, Encoding::Here)?;
             }
-            if accumulator.quarantine.source_bytes() >= self.full {
+            if accumulator.quarantine.held_bytes() >= self.full {
                 self.write(Area::Quarantine, &mut accumulator.quarantine, Encoding::Here)?;
             }
         }
