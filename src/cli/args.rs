@@ -84,9 +84,12 @@ pub enum KeysCommand {
 /// `scan`.
 #[derive(Debug, ClapArgs)]
 pub struct ScanArgs {
-    /// Folder for the table; must not hold one yet
+    /// Folder, or s3://BUCKET[/PREFIX], for the table; must not hold one yet
     #[arg(long, value_name = "DEST")]
-    pub out: PathBuf,
+    pub out: ArchiveAddress,
+    /// Encrypt a table in S3 with this KMS key instead of the bucket's default
+    #[arg(long, value_name = "KEY")]
+    pub kms_key: Option<String>,
     /// Keep each record's exact bytes in a column of their own
     #[arg(long)]
     pub raw: bool,

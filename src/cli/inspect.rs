@@ -1,7 +1,6 @@
 //! `scan` and `verify`.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,6 +8,7 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 
 use super::args::{DedupeArg, Format, PartitionBy, ScanArgs, VerifyArgs};
+use super::place::Place;
 use super::progress::Progress;
 use super::text::Paint;
 use super::values::ArchiveAddress;
@@ -20,7 +20,7 @@ use crate::pipeline::key_archive::KeptKeys;
 use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
 use crate::pipeline::run::{self, Archive, Ending, RunError};
 use crate::report::{Output, Report, Tool};
-use crate::sink::{Directory as DirectoryStore, Partitioning, SinkError};
+use crate::sink::{Partitioning, SinkError};
 use crate::source::aws::{Aws, AwsOptions};
 use crate::source::directory::Directory;
 use crate::source::s3::S3Source;
@@ -33,20 +33,29 @@ pub(super) fn verify(args: VerifyArgs) -> Result<Outcome, Failure> {
 
 /// Runs `scan`.
 pub(super) fn scan(args: ScanArgs) -> Result<Outcome, Failure> {
-    let partitioning = match args.partition_by {
-        PartitionBy::Date => Partitioning::Date,
-        PartitionBy::DateAccountRegion => Partitioning::DateAccountRegion,
+    if args.kms_key.is_some() && matches!(args.out, ArchiveAddress::Directory(_)) {
+        return Err(Failure::usage(anyhow!("--kms-key is for a table in S3; --out {} is a directory", args.out)));
+    }
+    let table = TableArgs {
+        dest: args.out,
+        kms_key: args.kms_key,
+        raw: args.raw,
+        partitioning: match args.partition_by {
+            PartitionBy::Date => Partitioning::Date,
+            PartitionBy::DateAccountRegion => Partitioning::DateAccountRegion,
+        },
+        dedupe: match args.dedupe {
+            DedupeArg::None => Dedupe::None,
+            DedupeArg::Exact => Dedupe::Exact,
+        },
     };
-    let dedupe = match args.dedupe {
-        DedupeArg::None => Dedupe::None,
-        DedupeArg::Exact => Dedupe::Exact,
-    };
-    inspect(args.verify, "scan", Some(TableArgs { dest: args.out, raw: args.raw, partitioning, dedupe }))
+    inspect(args.verify, "scan", Some(table))
 }
 
 /// Where a table is wanted, and how.
 struct TableArgs {
-    dest: PathBuf,
+    dest: ArchiveAddress,
+    kms_key: Option<String>,
     raw: bool,
     partitioning: Partitioning,
     dedupe: Dedupe,
@@ -60,11 +69,14 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let (ring, key_findings) = config::keys(&args.public_keys)?;
     let runtime = config::runtime()?;
     let moves = config::moves(&args.moved_from, &args.archive);
-    let aws = AwsOptions::from(&args.aws);
     let saved = (!args.public_keys.is_empty()).then_some(ring);
-    let job = Job { args: &args, command, table, now, key_findings };
-    let (report, destination) = runtime.block_on(async {
-        let aws = Aws::load(aws).await;
+    let aws = runtime.block_on(Aws::load(AwsOptions::from(&args.aws)));
+    let place = match &table {
+        Some(table) => Some(runtime.block_on(Place::open(&table.dest, &aws, table.kms_key.clone()))?),
+        None => None,
+    };
+    let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), now, key_findings };
+    let outcome = runtime.block_on(async {
         let keys = match saved {
             Some(ring) => Keys::Files(ring),
             None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
@@ -81,13 +93,17 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
                 job.run(&context, bucket.as_str().into(), prefix.clone(), &keys).await
             }
         }
-    })?;
+    });
+    if let Some(Place::Bucket(bucket)) = &place {
+        runtime.block_on(bucket.settle());
+    }
+    let report = outcome?;
     if let Some(file) = args.checkpoint.as_deref().filter(|_| !report.interrupted) {
         let mut next = checkpoint;
         next.advance(&report.chains);
         config::write_whole(file, next.write(now).as_bytes())?;
     }
-    finish(&args, &report, destination.as_deref())
+    finish(&args, &report, place.as_ref())
 }
 
 /// The bucket itself cannot be reached: nothing was looked at.
@@ -99,29 +115,30 @@ fn unreachable_archive(error: SourceError) -> Failure {
 struct Job<'a> {
     args: &'a VerifyArgs,
     command: &'static str,
-    table: Option<TableArgs>,
+    table: Option<(&'a TableArgs, &'a Place)>,
     now: Timestamp,
     key_findings: Vec<Finding>,
 }
 
 impl Job<'_> {
-    /// The report, and the folder of the table.
     async fn run<S: Source, K: KeyService>(
         self,
         context: &Context<S>,
         bucket: Arc<str>,
         prefix: String,
         keys: &Keys<K>,
-    ) -> Result<(Report, Option<PathBuf>), Failure> {
-        let destination = self.table.as_ref().map(|options| options.dest.clone());
+    ) -> Result<Report, Failure> {
         let rows = match self.table {
-            Some(TableArgs { dest, raw, partitioning, dedupe }) => {
-                let store = DirectoryStore::create(&dest)
-                    .map_err(|source| SinkError::File { place: dest.display().to_string(), source })
-                    .map_err(refused)?;
-                let store = Box::new(store);
-                let options = RowsOptions { store, batch_bytes: context.batch_bytes(), raw, partitioning, dedupe };
-                Some(Arc::new(RowWriter::create(options).map_err(refused)?))
+            Some((table, place)) => {
+                let options = RowsOptions {
+                    store: place.store()?,
+                    batch_bytes: context.batch_bytes(),
+                    raw: table.raw,
+                    partitioning: table.partitioning,
+                    dedupe: table.dedupe,
+                };
+                let rows = context.compute(move || RowWriter::create(options)).await.map_err(refused)?;
+                Some(Arc::new(rows))
             }
             None => None,
         };
@@ -134,9 +151,9 @@ impl Job<'_> {
         };
         let archive = Archive { bucket, prefix, now: self.now, max_age: self.args.max_age, tool };
         let progress = Progress::new(self.args.progress, context.metrics.clone());
-        let (sink, committed) = (rows.clone(), destination.clone());
+        let (sink, destination) = (rows.clone(), self.table.map(|(table, _)| table.dest.to_string()));
         let finish = move |ending| match ending {
-            Ending::Whole => commit(rows, committed),
+            Ending::Whole => commit(rows, destination),
             Ending::Interrupted => Ok(None),
         };
         let running = run::run(context, archive, keys, self.key_findings, sink, finish);
@@ -158,7 +175,7 @@ impl Job<'_> {
             RunError::Sink(error) => Failure::own(error),
         })?;
         report.check_counts().map_err(Failure::own)?;
-        Ok((report, destination))
+        Ok(report)
     }
 }
 
@@ -170,30 +187,29 @@ fn refused(error: SinkError) -> Failure {
 }
 
 /// Puts the table's files in place.
-fn commit(rows: Option<Arc<RowWriter>>, destination: Option<PathBuf>) -> Result<Option<Output>, SinkError> {
+fn commit(rows: Option<Arc<RowWriter>>, destination: Option<String>) -> Result<Option<Output>, SinkError> {
     let Some((rows, destination)) = rows.zip(destination) else { return Ok(None) };
     let rows = Arc::into_inner(rows).expect("the workers have let go of the table before the run finishes");
     let duplicates = rows.duplicates()?;
     let mut files = rows.finish()?;
     files.sort_unstable();
     let rows = files.iter().map(|file| file.rows).sum();
-    Ok(Some(Output { destination: destination.display().to_string(), rows, duplicates, files }))
+    Ok(Some(Output { destination, rows, duplicates, files }))
 }
 
 /// Writes the report where it is wanted and prints the answer.
-fn finish(args: &VerifyArgs, report: &Report, destination: Option<&Path>) -> Result<Outcome, Failure> {
+fn finish(args: &VerifyArgs, report: &Report, table: Option<&Place>) -> Result<Outcome, Failure> {
     let mut json = serde_json::to_vec_pretty(report).map_err(Failure::own)?;
     json.push(b'\n');
-    let beside = destination.map(|folder| folder.join("report.json"));
-    for file in beside.iter().chain(&args.report) {
+    let beside = table.map(|place| place.put_report(&json)).transpose()?;
+    if let Some(file) = &args.report {
         config::write_whole(file, &json)?;
     }
+    let told = args.report.as_ref().map(|file| file.display().to_string()).or(beside);
     let mut out = io::stdout().lock();
     let printed = match args.format {
         Format::Json => io::Write::write_all(&mut out, &json),
-        Format::Human => {
-            summary::write(&mut out, report, args.report.as_deref().or(beside.as_deref()), Paint::for_stdout())
-        }
+        Format::Human => summary::write(&mut out, report, told.as_deref(), Paint::for_stdout()),
     };
     match printed {
         Ok(()) => Ok(Outcome::Answer(report.exit_code)),

@@ -5,6 +5,7 @@ mod config;
 mod inspect;
 mod keys;
 mod list;
+mod place;
 mod progress;
 mod summary;
 pub mod synth;

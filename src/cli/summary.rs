@@ -1,7 +1,6 @@
 //! The summary for people: verdict first, what is covered, what is wrong, where things are, what to do next.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::text::{Paint, bytes, count, counted, plain};
 use crate::finding::{Finding, Severity};
@@ -14,7 +13,7 @@ const SHOWN: usize = 6;
 ///
 /// # Errors
 /// Those of `out`.
-pub(super) fn write(out: &mut impl Write, report: &Report, report_file: Option<&Path>, paint: Paint) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, report: &Report, report_file: Option<&str>, paint: Paint) -> io::Result<()> {
     verdict(out, report, paint)?;
     writeln!(out)?;
     row(out, "covered", &covered(report))?;
@@ -23,7 +22,13 @@ pub(super) fn write(out: &mut impl Write, report: &Report, report_file: Option<&
     if report.output.is_some() {
         let records = report.records;
         let mut parts = vec![format!("{} in events", count(records.written))];
-        for (number, place) in [(records.quarantined, "in quarantine"), (records.malformed, "not records, kept raw")] {
+        let duplicates = report.output.as_ref().map_or(0, |output| output.duplicates);
+        for (number, place) in [
+            (records.quarantined, "in quarantine"),
+            (records.malformed, "not records, kept raw"),
+            (records.deduplicated, "left out as the same"),
+            (duplicates, "of events told before"),
+        ] {
             if number > 0 {
                 parts.push(format!("{} {place}", count(number)));
             }
@@ -49,7 +54,7 @@ pub(super) fn write(out: &mut impl Write, report: &Report, report_file: Option<&
         row(out, "table", &format!("{} ({} in {files})", output.destination, counted(output.rows, "row")))?;
     }
     if let Some(file) = report_file {
-        row(out, "report", &file.display().to_string())?;
+        row(out, "report", file)?;
     }
     row(out, "next", &next(report, report_file))
 }
@@ -170,9 +175,9 @@ fn shorten(text: &str) -> String {
     format!("{head}…")
 }
 
-fn next(report: &Report, report_file: Option<&Path>) -> String {
+fn next(report: &Report, report_file: Option<&str>) -> String {
     let with_report = |text: &str| match report_file {
-        Some(file) => format!("{text} in {}", file.display()),
+        Some(file) => format!("{text} in {file}"),
         None => format!("{text} with --report FILE"),
     };
     match (report.verdict, &report.output) {

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod rows;
 pub mod run;
 pub mod trail_events;
+pub mod upload;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -70,7 +70,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     keys: &Keys<K>,
     key_findings: Vec<Finding>,
     sink: Option<Arc<W>>,
-    finish: impl FnOnce(Ending) -> Result<Option<Output>, W::Error>,
+    finish: impl FnOnce(Ending) -> Result<Option<Output>, W::Error> + Send + 'static,
 ) -> Result<Report, RunError<W::Error>> {
     let started = Instant::now();
     let mut findings = Findings::default();
@@ -128,7 +128,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
     }
     let ending = if interrupted { Ending::Interrupted } else { Ending::Whole };
-    let output = finish(ending).map_err(RunError::Sink)?;
+    let output = context.compute(move || finish(ending)).await.map_err(RunError::Sink)?;
     let ended = Instant::now();
     let verdict = findings.verdict();
     let severities = findings.severities();

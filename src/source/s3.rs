@@ -3,6 +3,7 @@
 //! Bytes are taken exactly as stored: the SDK does not decode by `Content-Encoding`. The SDK's own retries are off,
 //! because only [`crate::fetch`] can repeat a body that broke off. A bucket's Region is found with HeadBucket.
 
+pub mod destination;
 pub mod error;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,198 @@
+//! A table in a bucket: each file is an upload of its own, fed by the worker that writes it.
+//!
+//! ```text
+//! worker: write ─▶ buffer ─ full ─▶ bounded queue ─▶ task: upload parts, a few at once
+//!         seal    ─ waits until every part has arrived
+//!         publish ─ waits until the object is made of them
+//!         dropped before that ─▶ the task aborts the upload
+//! ```
+
+use std::io::{self, Write};
+use std::sync::mpsc as answers;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::sink::{Store, StoredFile};
+use crate::source::SourceError;
+use crate::source::s3::destination::{Destination, Part, Upload};
+
+/// Bytes of a part: S3's least is 5 MiB, and a file of the table has far fewer than its most, 10,000.
+const PART_BYTES: usize = 5 << 20;
+
+/// Parts of one file under way at once.
+const PARTS_AT_ONCE: usize = 4;
+
+/// A prefix of a bucket, as a place for the table. Its calls wait, and so must not be made on the async runtime's threads.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    destination: Destination,
+    runtime: Handle,
+    uploads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// What a worker asks of a file's task.
+enum Ask {
+    Part(Bytes),
+    Seal(Answer),
+    Publish(Answer),
+    Discard,
+}
+
+type Answer = answers::Sender<Result<(), SourceError>>;
+
+impl Bucket {
+    /// A place for files; must be called on the async runtime.
+    pub fn new(destination: Destination) -> Self {
+        Self { destination, runtime: Handle::current(), uploads: Arc::default() }
+    }
+
+    /// Waits until every upload was completed or aborted.
+    pub async fn settle(&self) {
+        let uploads = std::mem::take(&mut *self.uploads.lock().unwrap_or_else(PoisonError::into_inner));
+        for upload in uploads {
+            if let Err(error) = upload.await {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    }
+}
+
+impl Store for Bucket {
+    fn name(&self) -> String {
+        self.destination.address("").trim_end_matches('/').to_owned()
+    }
+
+    fn taken(&self, folders: &[&str]) -> io::Result<Option<String>> {
+        for folder in folders {
+            if self.runtime.block_on(self.destination.holds(folder)).map_err(io::Error::other)? {
+                return Ok(Some((*folder).to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn create(&self, path: &str) -> io::Result<Box<dyn StoredFile>> {
+        let (asks, asked) = mpsc::channel(1);
+        let upload = self.runtime.block_on(self.destination.begin(path)).map_err(io::Error::other)?;
+        let task = self.runtime.spawn(serve(self.destination.clone(), upload, asked));
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        Ok(Box::new(UploadedFile { asks, buffer: Vec::new() }))
+    }
+}
+
+struct UploadedFile {
+    asks: mpsc::Sender<Ask>,
+    buffer: Vec<u8>,
+}
+
+impl UploadedFile {
+    fn ask(&self, ask: Ask) -> io::Result<()> {
+        self.asks.blocking_send(ask).map_err(|_| io::Error::other("the upload has ended already"))
+    }
+
+    fn wait_for(&self, ask: impl FnOnce(Answer) -> Ask) -> io::Result<()> {
+        let (sender, answer) = answers::channel();
+        self.ask(ask(sender))?;
+        match answer.recv() {
+            Ok(outcome) => outcome.map_err(io::Error::other),
+            Err(_) => Err(io::Error::other("the upload has ended already")),
+        }
+    }
+}
+
+impl Write for UploadedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PART_BYTES - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..taken]);
+        if self.buffer.len() == PART_BYTES {
+            let part = std::mem::take(&mut self.buffer);
+            self.ask(Ask::Part(part.into()))?;
+        }
+        Ok(taken)
+    }
+
+    /// Nothing: only whole parts can be sent before the last.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl StoredFile for UploadedFile {
+    fn seal(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.buffer);
+        if !rest.is_empty() {
+            self.ask(Ask::Part(rest.into()))?;
+        }
+        self.wait_for(Ask::Seal)
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
+        self.wait_for(Ask::Publish)
+    }
+
+    fn discard(&mut self) {
+        // A task that has no room for this, or is gone, ends when the sender does, and aborts then as well; one that has
+        // published has been idle since.
+        let _ = self.asks.try_send(Ask::Discard);
+    }
+}
+
+/// Serves one file until its writer is done with it.
+async fn serve(destination: Destination, upload: Upload, mut asked: mpsc::Receiver<Ask>) {
+    let mut arriving = FuturesUnordered::new();
+    let (mut number, mut parts, mut failed): (i32, Vec<Part>, Option<SourceError>) = (0, Vec::new(), None);
+    let mut is_published = false;
+    while let Some(ask) = asked.recv().await {
+        match ask {
+            Ask::Part(bytes) => {
+                number += 1;
+                arriving.push(destination.part(&upload, number, bytes));
+                while arriving.len() >= PARTS_AT_ONCE {
+                    note(arriving.next().await, &mut parts, &mut failed);
+                }
+            }
+            Ask::Seal(answer) => {
+                while !arriving.is_empty() {
+                    note(arriving.next().await, &mut parts, &mut failed);
+                }
+                // A writer that is gone asks for nothing more.
+                let _ = answer.send(failed.clone().map_or(Ok(()), Err));
+            }
+            Ask::Publish(answer) => {
+                let completed = match failed.clone() {
+                    Some(error) => Err(error),
+                    None => destination.complete(&upload, std::mem::take(&mut parts)).await,
+                };
+                is_published = completed.is_ok();
+                // As above.
+                let _ = answer.send(completed);
+            }
+            Ask::Discard => {
+                if is_published {
+                    // The table is being given up; a file that cannot be deleted is told by its missing report.
+                    let _ = destination.delete(&upload).await;
+                    return;
+                }
+                break;
+            }
+        }
+    }
+    if !is_published {
+        drop(arriving);
+        // Parts that cannot be removed are no object; the bucket's lifecycle rule for incomplete uploads removes them.
+        let _ = destination.abort(&upload).await;
+    }
+}
+
+fn note(arrived: Option<Result<Part, SourceError>>, parts: &mut Vec<Part>, failed: &mut Option<SourceError>) {
+    match arrived {
+        Some(Ok(part)) => parts.push(part),
+        Some(Err(error)) => *failed = Some(error),
+        None => {}
+    }
+}

@@ -1,0 +1,143 @@
+//! A prefix of a bucket that files are written to, by multipart upload: no reader sees a part of a file.
+//!
+//! Spec: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use bytes::Bytes;
+
+use super::{client_for, error};
+use crate::source::SourceError;
+use crate::source::aws::Aws;
+
+/// Attempts at each request, with the SDK's own pauses between them: a request can be repeated whole.
+const ATTEMPTS: u32 = 5;
+
+/// Where files go.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    kms_key: Option<String>,
+    expected_bucket_owner: Option<String>,
+}
+
+/// An upload that was begun.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    key: String,
+    id: String,
+}
+
+/// A part that has arrived.
+#[derive(Debug, Clone)]
+pub struct Part {
+    number: i32,
+    tag: Option<String>,
+}
+
+impl Destination {
+    /// Finds the bucket's Region. With `kms_key`, files are encrypted with that key.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the bucket cannot be reached.
+    pub async fn connect(aws: &Aws, bucket: &str, prefix: &str, kms_key: Option<String>) -> Result<Self, SourceError> {
+        let client = client_for(aws, bucket).await?;
+        let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let client = Client::from_conf(client.config().to_builder().retry_config(retry).build());
+        let expected_bucket_owner = aws.expected_bucket_owner.clone();
+        Ok(Self { client, bucket: bucket.to_owned(), prefix: prefix.to_owned(), kms_key, expected_bucket_owner })
+    }
+
+    /// The address of a path below the prefix.
+    pub fn address(&self, path: &str) -> String {
+        format!("s3://{}/{}", self.bucket, self.key(path))
+    }
+
+    fn key(&self, path: &str) -> String {
+        match self.prefix.trim_end_matches('/') {
+            "" => path.to_owned(),
+            prefix => format!("{prefix}/{path}"),
+        }
+    }
+
+    /// Whether anything lies in a folder below the prefix.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the bucket cannot be listed.
+    pub async fn holds(&self, folder: &str) -> Result<bool, SourceError> {
+        let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.key(folder) + "/").max_keys(1);
+        let answer = call.set_expected_bucket_owner(self.expected_bucket_owner.clone()).send().await;
+        let answer = answer.map_err(|failure| error::map(failure, &self.bucket))?;
+        Ok(answer.key_count.unwrap_or(0) > 0 || !answer.contents().is_empty())
+    }
+
+    /// Begins an upload.
+    ///
+    /// # Errors
+    /// [`SourceError`] when it is refused.
+    pub async fn begin(&self, path: &str) -> Result<Upload, SourceError> {
+        let key = self.key(path);
+        let call = self.client.create_multipart_upload().bucket(&self.bucket).key(&key);
+        let call = call
+            .set_server_side_encryption(self.kms_key.is_some().then_some(ServerSideEncryption::AwsKms))
+            .set_ssekms_key_id(self.kms_key.clone())
+            .set_expected_bucket_owner(self.expected_bucket_owner.clone());
+        let answer = call.send().await.map_err(|failure| error::map(failure, &self.bucket))?;
+        match answer.upload_id {
+            Some(id) => Ok(Upload { key, id }),
+            None => Err(SourceError::Other { detail: "the upload was begun without an id".to_owned() }),
+        }
+    }
+
+    /// Uploads a part; numbers count from 1.
+    ///
+    /// # Errors
+    /// [`SourceError`] when it did not arrive.
+    pub async fn part(&self, upload: &Upload, number: i32, bytes: Bytes) -> Result<Part, SourceError> {
+        let call = self.client.upload_part().bucket(&self.bucket).key(&upload.key).upload_id(&upload.id);
+        let call = call.part_number(number).body(ByteStream::from(bytes));
+        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
+        let answer = call.send().await.map_err(|failure| error::map(failure, &self.bucket))?;
+        Ok(Part { number, tag: answer.e_tag })
+    }
+
+    /// Makes one object of the parts.
+    ///
+    /// # Errors
+    /// [`SourceError`] when that fails.
+    pub async fn complete(&self, upload: &Upload, mut parts: Vec<Part>) -> Result<(), SourceError> {
+        parts.sort_by_key(|part| part.number);
+        let parts = parts
+            .into_iter()
+            .map(|Part { number, tag }| CompletedPart::builder().part_number(number).set_e_tag(tag).build());
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
+        let call = self.client.complete_multipart_upload().bucket(&self.bucket).key(&upload.key);
+        let call = call.upload_id(&upload.id).multipart_upload(parts);
+        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
+        call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
+    }
+
+    /// Gives an upload up; its parts are gone.
+    ///
+    /// # Errors
+    /// [`SourceError`] when that fails; the parts are then kept, and paid for, until a lifecycle rule removes them.
+    pub async fn abort(&self, upload: &Upload) -> Result<(), SourceError> {
+        let call = self.client.abort_multipart_upload().bucket(&self.bucket).key(&upload.key).upload_id(&upload.id);
+        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
+        call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
+    }
+
+    /// Deletes the object that an upload became.
+    ///
+    /// # Errors
+    /// [`SourceError`] when that fails.
+    pub async fn delete(&self, upload: &Upload) -> Result<(), SourceError> {
+        let call = self.client.delete_object().bucket(&self.bucket).key(&upload.key);
+        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
+        call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
+    }
+}
