@@ -61,6 +61,20 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
+    /// Adds other counts.
+    pub fn add(&mut self, other: Self) {
+        let Self { listed, verified, altered, missing, unreadable, malformed, unlisted, uncovered, pending } = other;
+        self.listed += listed;
+        self.verified += verified;
+        self.altered += altered;
+        self.missing += missing;
+        self.unreadable += unreadable;
+        self.malformed += malformed;
+        self.unlisted += unlisted;
+        self.uncovered += uncovered;
+        self.pending += pending;
+    }
+
     fn adds_up(&self) -> bool {
         let sum = self.verified + self.altered + self.unreadable + self.malformed;
         self.listed == sum + self.unlisted + self.uncovered + self.pending
@@ -95,6 +109,8 @@ pub struct Records {
     pub quarantined: u64,
     /// Not records; kept raw in `quarantine`.
     pub malformed: u64,
+    /// Left out with `--dedupe exact`: a row of `events` holds the same bytes.
+    pub deduplicated: u64,
 }
 
 impl Records {
@@ -104,6 +120,7 @@ impl Records {
         self.written += other.written;
         self.quarantined += other.quarantined;
         self.malformed += other.malformed;
+        self.deduplicated += other.deduplicated;
     }
 }
 
@@ -146,6 +163,9 @@ pub struct Output {
     pub destination: String,
     /// Rows in all files.
     pub rows: u64,
+    /// Records outside quarantine whose event (`eventID`, `recipientAccountId`) another is of too, the first of each event
+    /// not counted; those that were left out are.
+    pub duplicates: u64,
     /// Its files.
     pub files: Vec<OutputFile>,
 }
@@ -243,10 +263,10 @@ impl Report {
                 return Err(CountsDiffer { what, counts: format!("{outcomes:?}") });
             }
         }
-        let Records { read, written, quarantined, malformed } = self.records;
+        let Records { read, written, quarantined, malformed, deduplicated } = self.records;
         let rows: u64 = self.output.as_ref().map_or(0, |output| output.rows);
         let rows_fit = self.output.is_none() || rows == written + quarantined + malformed;
-        if read != written + quarantined + malformed || !rows_fit {
+        if read != written + quarantined + malformed + deduplicated || !rows_fit {
             return Err(CountsDiffer { what: "records", counts: format!("{:?}, {rows} rows", self.records) });
         }
         Ok(())

@@ -13,7 +13,7 @@ use arrow::datatypes::TimestampMillisecondType;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
-use support::shared;
+use support::{shared, table};
 use trailproof::columns::schema::{COLUMNS, Fill, RESOURCE};
 use trailproof::columns::{RowBuilder, Source};
 use trailproof::event::{Entry, Field, Records, Scope};
@@ -176,14 +176,18 @@ fn check(content: &[u8]) -> usize {
             Entry::Malformed(malformed) => builder.append_malformed(&malformed, &SOURCE),
         }
     }
-    let rows = builder.finish();
-    let raw = rows.batch.column_by_name("raw_json").unwrap().as_string::<i32>().clone();
-    let kept: Vec<usize> = (0..rows.batch.num_rows()).filter(|&row| raw.is_valid(row)).collect();
-    assert_eq!(kept.len(), sources.len());
-    for (row, source) in kept.into_iter().zip(&sources) {
-        assert_eq!(raw.value(row), source);
-        assert_eq!(rebuilt(&rows.batch, row), json(source), "{source}");
+    builder.end_log(&SOURCE);
+    let batches = table::read(table::parquet_file(&builder));
+    let mut expected = sources.iter();
+    for batch in &batches {
+        let raw = batch.column_by_name("raw_json").unwrap().as_string::<i32>();
+        for row in (0..batch.num_rows()).filter(|&row| raw.is_valid(row)) {
+            let source = expected.next().unwrap();
+            assert_eq!(raw.value(row), source);
+            assert_eq!(rebuilt(batch, row), json(source), "{source}");
+        }
     }
+    assert_eq!(expected.next(), None);
     sources.len()
 }
 

@@ -3,19 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-use arrow::datatypes::DataType;
-use trailproof::columns::schema::{COLUMNS, Column, Fill, VERSION};
+use trailproof::columns::schema::{COLUMNS, Column, ColumnType, VERSION};
 
 fn described_type(column: &Column) -> &'static str {
-    match (column.fill, column.data_type()) {
-        (Fill::Json(_) | Fill::Extra, _) => "JSON text",
-        (_, DataType::Utf8) => "text",
-        (_, DataType::Boolean) => "boolean",
-        (_, DataType::Timestamp(..)) => "timestamp (ms, UTC)",
-        (_, DataType::List(_)) => "list of struct",
-        (_, DataType::Int64) => "integer (64 bit)",
-        (_, DataType::Binary) => "binary",
-        (_, other) => panic!("{}: docs/schema.md has no word for {other}", column.name),
+    match column.holds() {
+        ColumnType::Text => "text",
+        ColumnType::Json => "JSON text",
+        ColumnType::Flag => "boolean",
+        ColumnType::Time => "timestamp (ms, UTC)",
+        ColumnType::Number => "integer (64 bit)",
+        ColumnType::Bytes => "binary",
+        ColumnType::Resources => "list of struct",
     }
 }
 

@@ -103,9 +103,36 @@ pub struct ScanArgs {
     /// Keep each record's exact bytes in a column of their own
     #[arg(long)]
     pub raw: bool,
+    /// Folders of the table; with account and region, those of the folder that a log lay in
+    #[arg(long, value_enum, value_name = "COLUMNS", default_value_t = PartitionBy::Date)]
+    pub partition_by: PartitionBy,
+    /// What to do with records that are delivered more than once: none keeps every copy; exact keeps one of those that are
+    /// the same byte for byte, holding about 32 bytes of memory for each record. Duplicates are counted either way
+    #[arg(long, value_enum, default_value_t = DedupeArg::None)]
+    pub dedupe: DedupeArg,
     /// What verify takes too.
     #[command(flatten)]
     pub verify: VerifyArgs,
+}
+
+/// What the table is partitioned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PartitionBy {
+    /// One folder a day: fewest files, whatever is asked for
+    #[value(name = "event_date")]
+    Date,
+    /// One folder a day, account and Region, as Security Lake has it: many files
+    #[value(name = "event_date,account,region")]
+    DateAccountRegion,
+}
+
+/// What to do with records that are delivered more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DedupeArg {
+    /// Keep every copy
+    None,
+    /// Keep one of those that are the same byte for byte
+    Exact,
 }
 
 /// `verify`, and the part of `scan` that is the same.
@@ -187,9 +214,9 @@ pub struct LimitArgs {
     /// CPU workers; all cores when not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Memory to stay under, such as 512MiB
-    #[arg(long, value_name = "SIZE", default_value = "512MiB")]
-    pub max_memory: Memory,
+    /// Memory to stay under, such as 1GiB [default: 512MiB, or 128MiB for each CPU worker where that is more]
+    #[arg(long, value_name = "SIZE")]
+    pub max_memory: Option<Memory>,
 }
 
 /// How to reach AWS.

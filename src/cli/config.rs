@@ -86,6 +86,10 @@ pub(super) fn key_archive(asked: Option<&Path>) -> PathBuf {
     asked.map_or_else(|| data().unwrap_or_default().join("trailproof/keys"), Path::to_owned)
 }
 
+/// Memory to stay under when nothing is asked for, in bytes.
+const LEAST_MEMORY: usize = 512 << 20;
+const MEMORY_PER_WORKER: usize = 128 << 20;
+
 /// How many CPU workers to use.
 fn threads(limits: &LimitArgs) -> usize {
     limits.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
@@ -99,8 +103,9 @@ pub(super) fn context<S>(
     checkpoint: Checkpoint,
     limits: &LimitArgs,
 ) -> Result<pipeline::Context<S>, Failure> {
+    let threads = threads(limits);
     let workers = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads(limits))
+        .num_threads(threads)
         .thread_name(|n| format!("worker-{n}"))
         .build()
         .map_err(Failure::own)?;
@@ -111,7 +116,7 @@ pub(super) fn context<S>(
         checkpoint: Arc::new(checkpoint),
         retry: Retry::default(),
         concurrency: usize::from(limits.concurrency),
-        max_memory: limits.max_memory.0,
+        max_memory: limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads * MEMORY_PER_WORKER), |memory| memory.0),
         workers: Arc::new(workers),
         requests: Arc::new(Semaphore::new(usize::from(limits.concurrency))),
         metrics: Arc::new(Metrics::default()),

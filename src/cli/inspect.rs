@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use anyhow::anyhow;
 use jiff::Timestamp;
 
-use super::args::{Format, ScanArgs, VerifyArgs};
+use super::args::{DedupeArg, Format, PartitionBy, ScanArgs, VerifyArgs};
 use super::progress::Progress;
 use super::text::Paint;
 use super::values::ArchiveAddress;
@@ -17,10 +17,10 @@ use crate::finding::Finding;
 use crate::pipeline::Context;
 use crate::pipeline::digests::{KeyService, Keys};
 use crate::pipeline::key_archive::KeptKeys;
-use crate::pipeline::rows::{RowWriter, RowsOptions};
+use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
 use crate::pipeline::run::{self, Archive, Ending, RunError};
 use crate::report::{Output, Report, Tool};
-use crate::sink::SinkError;
+use crate::sink::{Directory as DirectoryStore, Partitioning, SinkError};
 use crate::source::aws::{Aws, AwsOptions};
 use crate::source::directory::Directory;
 use crate::source::s3::S3Source;
@@ -33,13 +33,23 @@ pub(super) fn verify(args: VerifyArgs) -> Result<Outcome, Failure> {
 
 /// Runs `scan`.
 pub(super) fn scan(args: ScanArgs) -> Result<Outcome, Failure> {
-    inspect(args.verify, "scan", Some(TableArgs { dest: args.out, raw: args.raw }))
+    let partitioning = match args.partition_by {
+        PartitionBy::Date => Partitioning::Date,
+        PartitionBy::DateAccountRegion => Partitioning::DateAccountRegion,
+    };
+    let dedupe = match args.dedupe {
+        DedupeArg::None => Dedupe::None,
+        DedupeArg::Exact => Dedupe::Exact,
+    };
+    inspect(args.verify, "scan", Some(TableArgs { dest: args.out, raw: args.raw, partitioning, dedupe }))
 }
 
 /// Where a table is wanted, and how.
 struct TableArgs {
     dest: PathBuf,
     raw: bool,
+    partitioning: Partitioning,
+    dedupe: Dedupe,
 }
 
 fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) -> Result<Outcome, Failure> {
@@ -105,10 +115,12 @@ impl Job<'_> {
     ) -> Result<(Report, Option<PathBuf>), Failure> {
         let destination = self.table.as_ref().map(|options| options.dest.clone());
         let rows = match self.table {
-            Some(TableArgs { dest, raw }) => {
-                let memory_budget = context.max_memory / 4;
-                let workers = context.workers.clone();
-                let options = RowsOptions { dest, memory_budget, workers, raw };
+            Some(TableArgs { dest, raw, partitioning, dedupe }) => {
+                let store = DirectoryStore::create(&dest)
+                    .map_err(|source| SinkError::File { place: dest.display().to_string(), source })
+                    .map_err(refused)?;
+                let store = Box::new(store);
+                let options = RowsOptions { store, batch_bytes: context.batch_bytes(), raw, partitioning, dedupe };
                 Some(Arc::new(RowWriter::create(options).map_err(refused)?))
             }
             None => None,
@@ -161,10 +173,11 @@ fn refused(error: SinkError) -> Failure {
 fn commit(rows: Option<Arc<RowWriter>>, destination: Option<PathBuf>) -> Result<Option<Output>, SinkError> {
     let Some((rows, destination)) = rows.zip(destination) else { return Ok(None) };
     let rows = Arc::into_inner(rows).expect("the workers have let go of the table before the run finishes");
+    let duplicates = rows.duplicates()?;
     let mut files = rows.finish()?;
     files.sort_unstable();
     let rows = files.iter().map(|file| file.rows).sum();
-    Ok(Some(Output { destination: destination.display().to_string(), rows, files }))
+    Ok(Some(Output { destination: destination.display().to_string(), rows, duplicates, files }))
 }
 
 /// Writes the report where it is wanted and prints the answer.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::args::{Format, LimitArgs, LsArgs};
 use super::text::{bytes, count, counted, plain};
-use super::values::{ArchiveAddress, Memory};
+use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config};
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::{Inventory, Tally};
@@ -30,7 +30,7 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
     let now = Timestamp::now();
     let scope = config::scope(&args.scope, now)?;
     let runtime = config::runtime()?;
-    let limits = LimitArgs { concurrency: args.concurrency, threads: Some(1), max_memory: Memory(512 << 20) };
+    let limits = LimitArgs { concurrency: args.concurrency, threads: Some(1), max_memory: None };
     let (inventory, findings) = runtime.block_on(async {
         match &args.archive {
             ArchiveAddress::Directory(path) => {

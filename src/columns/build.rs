@@ -1,18 +1,16 @@
 //! Fills the columns, one record at a time.
+//!
+//! One walk over a record's members puts each into its column, or beside the columns: nothing is looked at twice. Columns
+//! that a record says nothing of are not touched.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
-    StructBuilder, TimestampMillisecondBuilder,
-};
-use arrow::datatypes::Field as ArrowField;
 use memchr::memmem;
 
-use super::extra;
-use super::schema::{self, COLUMNS, Fill, Origin};
+use super::extra::{self, STAND_INS, WHOLE};
+use super::schema::{self, COLUMNS, ColumnType, Fill, Origin, RESOURCE};
 use super::value;
+use super::values::{Flags, Lists, Numbers, Texts, Values};
 use crate::event::{Field, Malformed, Member, Record};
 
 /// Where rows come from: the same for every row of a log.
@@ -36,69 +34,126 @@ pub struct Source<'a> {
     pub day: i32,
 }
 
-/// Bytes that a row takes in every column, whatever it holds: an offset and the bits that tell nulls.
-const BYTES_PER_COLUMN: usize = 5;
+/// Bytes that a row takes beside its texts: the numbers of its texts in the columns that it has.
+const BYTES_PER_ROW: usize = 4 * COLUMNS.len();
 
-impl Source<'_> {
-    /// Bytes that a row takes for saying where it came from, and for being a row.
-    fn held_bytes(&self) -> usize {
-        let texts = [self.key, self.sha256, self.digest.unwrap_or_default(), self.account, self.region];
-        texts.iter().map(|text| text.len()).sum::<usize>() + COLUMNS.len() * BYTES_PER_COLUMN
-    }
-}
-
-/// Finished rows.
+/// Finished rows, in the order in which they came.
 #[derive(Debug)]
-pub struct Rows {
-    /// The columns.
-    pub batch: RecordBatch,
+pub struct Rows<'a> {
+    /// The columns of [`COLUMNS`].
+    pub columns: &'a [Values],
     /// For each row, days since 1970 of its event.
-    pub days: Vec<i32>,
-}
-
-enum Builder {
-    Text(StringBuilder),
-    Flag(BooleanBuilder),
-    Time(TimestampMillisecondBuilder),
-    Number(Int64Builder),
-    Bytes(BinaryBuilder),
-    Resources(ListBuilder<StructBuilder>),
+    pub days: &'a [i32],
 }
 
 /// Collects rows.
 pub struct RowBuilder {
-    builders: Vec<Builder>,
+    columns: Vec<Values>,
     days: Vec<i32>,
-    fills: [Option<Fill>; Field::ALL.len()],
+    targets: [Option<Target>; Field::ALL.len()],
+    /// The position of each column that says where a row came from.
+    origins: Origins,
+    /// The first row of the log at hand.
+    log_start: usize,
     extra: String,
     keeps_raw: bool,
     held_bytes: usize,
     omitted: memmem::Finder<'static>,
 }
 
+/// The column that a field fills, and how.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    column: usize,
+    fill: Fill,
+}
+
+/// Positions of columns that are not filled from members.
+struct Origins {
+    omitted: usize,
+    extra: usize,
+    index: usize,
+    malformed_raw: usize,
+    malformed_reason: usize,
+    raw: usize,
+    /// Those that are the same for every row of a log, in the order of [`Source::texts`].
+    of_log: [usize; 7],
+}
+
+impl Source<'_> {
+    /// What is the same for every row of a log.
+    fn texts(&self) -> [Option<&str>; 7] {
+        [
+            self.org,
+            Some(self.account),
+            Some(self.region),
+            Some(self.key),
+            Some(self.sha256),
+            self.digest,
+            Some(self.integrity),
+        ]
+    }
+}
+
 const MILLIS_PER_DAY: i64 = 86_400_000;
+
+/// What one walk over a record's members came to.
+#[derive(Default)]
+struct Walk {
+    /// One bit for each field that was met.
+    seen: u128,
+    /// Two values for one key, or a key that means something to `extra_json` itself.
+    must_stand_whole: bool,
+    is_omitted: bool,
+    millis: Option<i64>,
+}
 
 impl RowBuilder {
     /// An empty builder; `keeps_raw` also keeps each record's exact bytes.
     pub fn new(keeps_raw: bool) -> Self {
-        let builder = |column: &schema::Column| match column.fill {
-            Fill::Text(_) | Fill::Json(_) | Fill::Extra => Builder::Text(StringBuilder::new()),
-            Fill::Flag(_) | Fill::FlagText(_) | Fill::Omitted => Builder::Flag(BooleanBuilder::new()),
-            Fill::Time(_) => Builder::Time(TimestampMillisecondBuilder::new().with_timezone("UTC")),
-            Fill::Resources => {
-                let element = StructBuilder::from_fields(schema::resource_fields(), 0);
-                let field =
-                    ArrowField::new("element", arrow::datatypes::DataType::Struct(schema::resource_fields()), true);
-                Builder::Resources(ListBuilder::new(element).with_field(field))
-            }
-            Fill::From(Origin::Index) => Builder::Number(Int64Builder::new()),
-            Fill::From(Origin::MalformedRaw) => Builder::Bytes(BinaryBuilder::new()),
-            Fill::From(_) => Builder::Text(StringBuilder::new()),
+        let values = |column: &schema::Column| match column.holds() {
+            ColumnType::Text | ColumnType::Json | ColumnType::Bytes => Values::Texts(Texts::new(column.repeats())),
+            ColumnType::Flag => Values::Flags(Flags::default()),
+            ColumnType::Time | ColumnType::Number => Values::Numbers(Numbers::default()),
+            ColumnType::Resources => Values::Lists(Lists::new(RESOURCE.len())),
+        };
+        let mut targets = [None; Field::ALL.len()];
+        for (column, fill) in COLUMNS.iter().map(|column| column.fill).enumerate() {
+            let field = match fill {
+                Fill::Text(field) | Fill::Flag(field) | Fill::FlagText(field) => field,
+                Fill::Time(field) | Fill::Json(field) => field,
+                Fill::Resources => Field::Resources,
+                Fill::Omitted | Fill::Extra | Fill::From(_) => continue,
+            };
+            targets[field as usize] = Some(Target { column, fill });
+        }
+        let of =
+            |fill: Fill| COLUMNS.iter().position(|column| column.fill == fill).expect("the table has such a column");
+        let from = |origin| of(Fill::From(origin));
+        let origins = Origins {
+            omitted: of(Fill::Omitted),
+            extra: of(Fill::Extra),
+            index: from(Origin::Index),
+            malformed_raw: from(Origin::MalformedRaw),
+            malformed_reason: from(Origin::MalformedReason),
+            raw: from(Origin::RawJson),
+            of_log: [
+                Origin::Org,
+                Origin::Account,
+                Origin::Region,
+                Origin::Key,
+                Origin::Sha256,
+                Origin::Digest,
+                Origin::Integrity,
+            ]
+            .map(from),
         };
         Self {
-            builders: COLUMNS.iter().map(builder).collect(),
+            columns: COLUMNS.iter().map(values).collect(),
             days: Vec::new(),
-            fills: extra::fills(),
+            targets,
+            origins,
+            log_start: 0,
             extra: String::new(),
             keeps_raw,
             held_bytes: 0,
@@ -121,106 +176,207 @@ impl RowBuilder {
         self.days.is_empty()
     }
 
-    /// Adds a record.
+    /// Adds a record. Every log's rows are ended with [`end_log`](Self::end_log).
     pub fn append(&mut self, record: &Record<'_, '_>, source: &Source<'_>) {
-        let mut slots: [Option<&Member>; Field::ALL.len()] = [None; Field::ALL.len()];
-        for member in record.members {
-            let slot = &mut slots[member.field as usize];
-            if slot.is_none() {
-                *slot = Some(member);
-            }
+        let mut walk = Walk::default();
+        self.extra.clear();
+        self.extra.push('{');
+        self.take_members(record, record.members, &mut walk);
+        self.take_stand_ins(record, &mut walk);
+        let row = self.days.len();
+        if walk.must_stand_whole {
+            self.extra.clear();
+            self.extra.extend(["{\"", WHOLE, "\":", record.text]);
         }
-        stand_in(&mut slots);
-        extra::write(record, &self.fills, &mut self.extra);
-        let time = slots[Field::EventTime as usize]
-            .and_then(|member| value::time(member.kind, record.value(member)))
-            .map(|(millis, _)| millis);
-        let mut is_omitted = false;
-        for (column, builder) in COLUMNS.iter().zip(&mut self.builders) {
-            match (column.fill, builder) {
-                (Fill::Text(field), Builder::Text(texts)) => {
-                    let text = slots[field as usize].and_then(|m| value::text(m.kind, record.value(m)));
-                    texts.append_option(text);
-                }
-                (Fill::Flag(field), Builder::Flag(flags)) => {
-                    flags.append_option(slots[field as usize].and_then(|m| value::flag(m.kind)));
-                }
-                (Fill::FlagText(field), Builder::Flag(flags)) => {
-                    flags.append_option(slots[field as usize].and_then(|m| value::flag_text(record.value(m))));
-                }
-                (Fill::Time(_), Builder::Time(times)) => times.append_option(time),
-                (Fill::Json(field), Builder::Text(texts)) => {
-                    let json = slots[field as usize].map(|m| record.value(m));
-                    is_omitted |= json.is_some_and(|json| says_omitted(&self.omitted, json));
-                    texts.append_option(json);
-                }
-                (Fill::Resources, Builder::Resources(lists)) => {
-                    let resources =
-                        slots[Field::Resources as usize].and_then(|m| value::resources(m.kind, record.value(m)));
-                    append_resources(lists, resources);
-                }
-                (Fill::Omitted, Builder::Flag(flags)) => flags.append_value(is_omitted),
-                (Fill::Extra, Builder::Text(texts)) => {
-                    texts.append_option((!self.extra.is_empty()).then_some(self.extra.as_str()));
-                }
-                (Fill::From(Origin::RawJson), Builder::Text(texts)) => {
-                    texts.append_option(self.keeps_raw.then_some(record.text));
-                }
-                (Fill::From(origin), builder) => append_origin(builder, origin, source, record.index),
-                _ => unreachable!("builders are made from the same table of columns"),
-            }
+        if self.extra.len() > 1 {
+            self.extra.push('}');
+            text_column(&mut self.columns[self.origins.extra]).set(row, self.extra.as_bytes());
         }
-        let day = time.and_then(|millis| i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).ok());
-        self.days.push(day.unwrap_or(source.day));
-        self.held_bytes += record.text.len() + source.held_bytes();
+        flag_column(&mut self.columns[self.origins.omitted]).set(row, walk.is_omitted);
+        if self.keeps_raw {
+            text_column(&mut self.columns[self.origins.raw]).set(row, record.text.as_bytes());
+        }
+        let day = walk.millis.and_then(|millis| i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).ok());
+        self.end_row(record.index, day.unwrap_or(source.day), record.text.len());
     }
 
     /// Adds what is no record, with its bytes.
     pub fn append_malformed(&mut self, malformed: &Malformed<'_>, source: &Source<'_>) {
-        for (column, builder) in COLUMNS.iter().zip(&mut self.builders) {
-            match (column.fill, builder) {
-                (Fill::From(Origin::MalformedRaw), Builder::Bytes(bytes)) => bytes.append_value(malformed.raw),
-                (Fill::From(Origin::MalformedReason), Builder::Text(texts)) => {
-                    texts.append_value(format!("{} at byte {}", malformed.defect, malformed.offset));
-                }
-                (Fill::From(origin), builder) => append_origin(builder, origin, source, malformed.index),
-                (_, Builder::Text(texts)) => texts.append_null(),
-                (_, Builder::Flag(flags)) => flags.append_null(),
-                (_, Builder::Time(times)) => times.append_null(),
-                (_, Builder::Number(numbers)) => numbers.append_null(),
-                (_, Builder::Bytes(bytes)) => bytes.append_null(),
-                (_, Builder::Resources(lists)) => lists.append_null(),
-            }
-        }
-        self.days.push(source.day);
-        self.held_bytes += malformed.raw.len() + source.held_bytes();
+        let row = self.days.len();
+        let reason = format!("{} at byte {}", malformed.defect, malformed.offset);
+        text_column(&mut self.columns[self.origins.malformed_raw]).set(row, malformed.raw);
+        text_column(&mut self.columns[self.origins.malformed_reason]).set(row, reason.as_bytes());
+        self.end_row(malformed.index, source.day, malformed.raw.len());
     }
 
-    /// Takes the rows out; the builder is empty again.
-    pub fn finish(&mut self) -> Rows {
-        let finished = self.builders.iter_mut().map(|builder| -> ArrayRef {
-            match builder {
-                Builder::Text(texts) => Arc::new(texts.finish()),
-                Builder::Flag(flags) => Arc::new(flags.finish()),
-                Builder::Time(times) => Arc::new(times.finish()),
-                Builder::Number(numbers) => Arc::new(numbers.finish()),
-                Builder::Bytes(bytes) => Arc::new(bytes.finish()),
-                Builder::Resources(lists) => ArrayBuilder::finish(lists),
+    fn end_row(&mut self, index: u64, day: i32, bytes: usize) {
+        let index = i64::try_from(index).unwrap_or(i64::MAX);
+        number_column(&mut self.columns[self.origins.index]).set(self.days.len(), index);
+        self.days.push(day);
+        self.held_bytes += bytes + BYTES_PER_ROW;
+    }
+
+    /// Says where the rows since the last call came from.
+    pub fn end_log(&mut self, source: &Source<'_>) {
+        let rows = self.log_start..self.days.len();
+        self.log_start = rows.end;
+        if rows.is_empty() {
+            return;
+        }
+        for (&column, text) in self.origins.of_log.iter().zip(source.texts()) {
+            if let Some(text) = text {
+                let texts = text_column(&mut self.columns[column]);
+                let number = texts.number(text.as_bytes());
+                texts.set_rows(rows.clone(), number);
+                self.held_bytes += text.len();
             }
-        });
-        let batch = RecordBatch::try_new(schema::schema(), finished.collect())
-            .expect("the columns come from the same table as the schema and are of one length");
+        }
+    }
+
+    /// The rows so far. Those of a log that was not ended say nothing of where they came from.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { columns: &self.columns, days: &self.days }
+    }
+
+    /// Takes every row out; what was allocated stays, for the rows to come.
+    pub fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Values::clear);
+        self.days.clear();
+        self.log_start = 0;
         self.held_bytes = 0;
-        Rows { batch, days: std::mem::take(&mut self.days) }
+    }
+
+    /// Puts members into their columns and the rest beside them; answers whether columns hold any of them.
+    fn take_members(&mut self, record: &Record<'_, '_>, members: &[Member], walk: &mut Walk) -> bool {
+        let mut any_held = false;
+        let mut rest = members;
+        while let Some((member, after)) = rest.split_first() {
+            let (inner, after) = after.split_at(member.inner);
+            rest = after;
+            let again = walk.note(record, member);
+            if extra::is_flattened(member) {
+                let before = self.extra.len();
+                extra::write_key(record, member, &mut self.extra);
+                self.extra.push('{');
+                let empty = self.extra.len();
+                let inner_held = self.take_members(record, inner, walk);
+                if inner_held && self.extra.len() == empty {
+                    self.extra.truncate(before);
+                } else {
+                    self.extra.push('}');
+                }
+                any_held |= inner_held;
+                continue;
+            }
+            // Of two values for one key, the first stands in the column; both stand in the record that is kept whole.
+            if !again
+                && let Some(target) = self.targets[member.field as usize]
+                && self.take(record, member, target, walk)
+            {
+                any_held = true;
+                continue;
+            }
+            for inner in inner {
+                walk.note(record, inner);
+            }
+            extra::write_key(record, member, &mut self.extra);
+            self.extra.push_str(record.value(member));
+        }
+        any_held
+    }
+
+    /// Puts a member into its column; answers whether the column alone gives the value back.
+    fn take(&mut self, record: &Record<'_, '_>, member: &Member, target: Target, walk: &mut Walk) -> bool {
+        let row = self.days.len();
+        let spelled = record.value(member);
+        match (target.fill, &mut self.columns[target.column]) {
+            (Fill::Text(_), Values::Texts(texts)) => match value::text(member.kind, spelled) {
+                Some(text) => texts.set(row, text.as_bytes()),
+                None => return false,
+            },
+            (Fill::Json(_), Values::Texts(texts)) => {
+                texts.set(row, spelled.as_bytes());
+                walk.is_omitted |= spelled.len() > 4 && says_omitted(&self.omitted, spelled);
+            }
+            (Fill::Flag(_), Values::Flags(flags)) => match value::flag(member.kind) {
+                Some(flag) => flags.set(row, flag),
+                None => return false,
+            },
+            (Fill::FlagText(_), Values::Flags(flags)) => match value::flag_text(spelled) {
+                Some(flag) => flags.set(row, flag),
+                None => return false,
+            },
+            (Fill::Time(_), Values::Numbers(times)) => match value::time(member.kind, spelled) {
+                Some((millis, is_canonical)) => {
+                    times.set(row, millis);
+                    walk.millis = Some(millis);
+                    return is_canonical;
+                }
+                None => return false,
+            },
+            (Fill::Resources, Values::Lists(lists)) => match value::resources(member.kind, spelled) {
+                Some(resources) => set_resources(lists, row, &resources),
+                None => return false,
+            },
+            _ => unreachable!("the columns are made from the same table"),
+        }
+        true
+    }
+
+    /// Fills the columns of absent fields with those that stand in for them, which stand in `extra_json` all the same.
+    fn take_stand_ins(&mut self, record: &Record<'_, '_>, walk: &mut Walk) {
+        for (field, other) in STAND_INS {
+            if walk.seen & bit(other) == 0 {
+                continue;
+            }
+            if walk.seen & bit(field) != 0 {
+                walk.must_stand_whole = true;
+                continue;
+            }
+            let member = record.members.iter().find(|member| member.field == other);
+            if let Some((member, target)) = member.zip(self.targets[field as usize]) {
+                self.take(record, member, target, walk);
+            }
+        }
     }
 }
 
-/// Fills the places of absent fields with those that stand in for them.
-fn stand_in(slots: &mut [Option<&Member>; Field::ALL.len()]) {
-    for (field, other) in extra::STAND_INS {
-        if slots[field as usize].is_none() {
-            slots[field as usize] = slots[other as usize];
+impl Walk {
+    /// Notes that a member was met; answers whether its field was met before.
+    fn note(&mut self, record: &Record<'_, '_>, member: &Member) -> bool {
+        if member.field == Field::Unknown {
+            self.must_stand_whole |= record.key(member) == WHOLE;
+            return false;
         }
+        let again = self.seen & bit(member.field) != 0;
+        self.seen |= bit(member.field);
+        self.must_stand_whole |= again;
+        again
+    }
+}
+
+fn bit(field: Field) -> u128 {
+    1 << (field as u8)
+}
+
+fn text_column(values: &mut Values) -> &mut Texts {
+    match values {
+        Values::Texts(texts) => texts,
+        _ => unreachable!("the columns are made from the same table"),
+    }
+}
+
+fn flag_column(values: &mut Values) -> &mut Flags {
+    match values {
+        Values::Flags(flags) => flags,
+        _ => unreachable!("the columns are made from the same table"),
+    }
+}
+
+fn number_column(values: &mut Values) -> &mut Numbers {
+    match values {
+        Values::Numbers(numbers) => numbers,
+        _ => unreachable!("the columns are made from the same table"),
     }
 }
 
@@ -233,36 +389,11 @@ fn says_omitted(finder: &memmem::Finder<'_>, json: &str) -> bool {
     })
 }
 
-fn append_resources(lists: &mut ListBuilder<StructBuilder>, resources: Option<Vec<value::Resource<'_>>>) {
-    let Some(resources) = resources else {
-        lists.append_null();
-        return;
-    };
-    for resource in &resources {
-        let element = lists.values();
-        let members: [&Option<Cow<'_, str>>; 4] =
+fn set_resources(lists: &mut Lists, row: usize, resources: &[value::Resource<'_>]) {
+    lists.start(row);
+    for resource in resources {
+        let members: [&Option<Cow<'_, str>>; RESOURCE.len()] =
             [&resource.arn, &resource.arn_prefix, &resource.account_id, &resource.kind];
-        for (at, member) in members.into_iter().enumerate() {
-            let texts = element.field_builder::<StringBuilder>(at).expect("every member of a resource is a text");
-            texts.append_option(member.as_deref());
-        }
-        element.append(true);
-    }
-    lists.append(true);
-}
-
-fn append_origin(builder: &mut Builder, origin: Origin, source: &Source<'_>, index: u64) {
-    match (origin, builder) {
-        (Origin::Index, Builder::Number(numbers)) => numbers.append_value(i64::try_from(index).unwrap_or(i64::MAX)),
-        (Origin::MalformedRaw, Builder::Bytes(bytes)) => bytes.append_null(),
-        (Origin::Org, Builder::Text(texts)) => texts.append_option(source.org),
-        (Origin::Account, Builder::Text(texts)) => texts.append_value(source.account),
-        (Origin::Region, Builder::Text(texts)) => texts.append_value(source.region),
-        (Origin::Key, Builder::Text(texts)) => texts.append_value(source.key),
-        (Origin::Sha256, Builder::Text(texts)) => texts.append_value(source.sha256),
-        (Origin::Digest, Builder::Text(texts)) => texts.append_option(source.digest),
-        (Origin::Integrity, Builder::Text(texts)) => texts.append_value(source.integrity),
-        (Origin::MalformedReason | Origin::RawJson, Builder::Text(texts)) => texts.append_null(),
-        _ => unreachable!("builders are made from the same table of columns"),
+        lists.add(members.into_iter().map(|member| member.as_deref()));
     }
 }

@@ -1,11 +1,13 @@
-//! Records to Arrow columns: one table of columns, one builder.
+//! Records to columns: one table of columns, one builder.
 //!
 //! Every record becomes one row, and the row holds the whole record: what no column takes as it is stands in `extra_json`
-//! in the source's own bytes. No I/O.
+//! in the source's own bytes. No I/O; how columns are written is the sink's ([`crate::sink`]).
 
 mod build;
 mod extra;
 pub mod schema;
 mod value;
+mod values;
 
 pub use build::{RowBuilder, Rows, Source};
+pub use values::{Flags, Lists, Numbers, Texts, Values};

@@ -3,10 +3,6 @@
 //! `docs/schema.md` describes each; a test holds the two together. A later minor version adds nullable columns at the end
 //! and changes nothing else.
 
-use std::sync::{Arc, LazyLock};
-
-use arrow::datatypes::{DataType, Field as ArrowField, Fields, Schema, TimeUnit};
-
 use crate::event::Field;
 
 /// The version of the columns, in every file's metadata.
@@ -156,32 +152,53 @@ pub const COLUMNS: &[Column] = &[
 pub const RESOURCE: [(&str, &str); 4] =
     [("arn", "ARN"), ("arn_prefix", "ARNPrefix"), ("account_id", "accountId"), ("type", "type")];
 
+/// What a column's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// UTF-8 text.
+    Text,
+    /// UTF-8 text that is JSON.
+    Json,
+    /// A truth value.
+    Flag,
+    /// Milliseconds since 1970, UTC.
+    Time,
+    /// A whole number of 64 bits.
+    Number,
+    /// Bytes that need not be text.
+    Bytes,
+    /// A list of structs whose members are the texts of [`RESOURCE`].
+    Resources,
+}
+
 impl Column {
-    /// Its Arrow type.
-    pub fn data_type(&self) -> DataType {
+    /// What its values are.
+    pub fn holds(&self) -> ColumnType {
         match self.fill {
-            Fill::Text(_) | Fill::Json(_) | Fill::Extra => DataType::Utf8,
-            Fill::Flag(_) | Fill::FlagText(_) | Fill::Omitted => DataType::Boolean,
-            Fill::Time(_) => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-            Fill::Resources => {
-                DataType::List(Arc::new(ArrowField::new("element", DataType::Struct(resource_fields()), true)))
-            }
-            Fill::From(Origin::Index) => DataType::Int64,
-            Fill::From(Origin::MalformedRaw) => DataType::Binary,
-            Fill::From(_) => DataType::Utf8,
+            Fill::Text(_) => ColumnType::Text,
+            Fill::Json(_) | Fill::Extra => ColumnType::Json,
+            Fill::Flag(_) | Fill::FlagText(_) | Fill::Omitted => ColumnType::Flag,
+            Fill::Time(_) => ColumnType::Time,
+            Fill::Resources => ColumnType::Resources,
+            Fill::From(Origin::Index) => ColumnType::Number,
+            Fill::From(Origin::MalformedRaw) => ColumnType::Bytes,
+            Fill::From(_) => ColumnType::Text,
         }
+    }
+
+    /// Whether the same text is expected in many rows: every text but those that tell one event from all others.
+    pub(super) fn repeats(&self) -> bool {
+        let distinct = [
+            Fill::Text(Field::EventId),
+            Fill::Text(Field::RequestId),
+            Fill::Text(Field::SharedEventId),
+            Fill::From(Origin::RawJson),
+        ];
+        self.holds() == ColumnType::Text && !distinct.contains(&self.fill)
     }
 }
 
-pub(super) fn resource_fields() -> Fields {
-    RESOURCE.iter().map(|(name, _)| ArrowField::new(*name, DataType::Utf8, true)).collect()
-}
-
-/// The Arrow schema of the table.
-pub fn schema() -> Arc<Schema> {
-    static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
-        let fields = COLUMNS.iter().map(|column| ArrowField::new(column.name, column.data_type(), true));
-        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-    });
-    SCHEMA.clone()
+/// The position of the column of a name; for names that are known to be columns.
+pub fn position(name: &str) -> usize {
+    COLUMNS.iter().position(|column| column.name == name).expect("the table of columns has the name")
 }

@@ -2,9 +2,12 @@
 //! same bytes on the same worker.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use futures_util::stream::{self, StreamExt as _};
+use jiff::civil::Date;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent};
@@ -25,9 +28,21 @@ const ORDINARY: usize = 32 << 20;
 /// A log whose content exceeds this cannot be CloudTrail's: its limit is 50 MB, of content or (formerly) of gzip.
 const IMPOSSIBLE: u64 = 4 << 30;
 
-/// Logs and stored bytes that one local job takes, so that tiny logs do not each pay for a job.
+/// Content larger than this is never held whole, however much memory there is: Parquet counts a value's bytes in 31 bits.
+const LARGEST_CONTENT: usize = 1 << 30;
+
+/// Bytes in flight are counted in units of this.
+const PERMIT_BYTES: usize = 1 << 10;
+
+/// Logs that a worker takes at once, when so many are there, so that tiny logs do not each pay for a job.
 const JOB_LOGS: usize = 64;
-const JOB_BYTES: u64 = 4 << 20;
+
+/// Content of one batch of logs, roughly, in bytes: what one row group holds. A smaller archive is cut into more batches,
+/// so that every worker has some.
+const BATCH_CONTENT: std::ops::RangeInclusive<u64> = (4 << 20)..=(24 << 20);
+
+/// Batches that a small archive is cut into.
+const BATCHES: u64 = 32;
 
 /// What became of a log, for counting and for its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +90,36 @@ pub struct LogContent<'a> {
     pub integrity: Integrity,
 }
 
-/// Takes the content of logs, on CPU workers.
+/// Takes the content of logs, batch by batch, on CPU workers.
+///
+/// Which logs make a batch, and their order in it, follows from the plan alone; so does the order of
+/// [`put`](Self::put). A sink that looks at nothing else makes the same of the same archive.
 pub trait LogSink: Send + Sync + 'static {
     /// Why the program's own output failed.
     type Error: std::error::Error + Send + 'static;
+    /// What a batch of logs came to.
+    type Batch: Send + 'static;
+
+    /// Starts a batch.
+    fn begin(&self) -> Self::Batch;
 
     /// Takes one log's content.
     ///
     /// # Errors
     /// A fault of the program's own output, which ends the run.
-    fn take(&self, log: &LogContent<'_>) -> Result<Records, Self::Error>;
+    fn take(&self, batch: &mut Self::Batch, log: &LogContent<'_>) -> Result<Records, Self::Error>;
+
+    /// Does what is left to compute for a batch.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    fn end(&self, batch: &mut Self::Batch) -> Result<(), Self::Error>;
+
+    /// Puts a batch behind those before it.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    fn put(&self, batch: Self::Batch) -> Result<(), Self::Error>;
 }
 
 /// What the logs came to.
@@ -117,25 +152,43 @@ pub async fn read_all<S: Source, K: LogSink>(
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
     let stored: u64 = order.iter().map(|&(p, l)| size_of(&plans[p as usize].logs[l as usize])).sum();
     Metrics::add(&context.metrics.stored_bytes_total, stored);
+    let batches = into_batches(&plans, &order);
     let worker = Arc::new(Worker {
-        plans: plans.clone(),
+        plans,
+        order,
         sink,
         watch_trails,
         metrics: context.metrics.clone(),
         large: Mutex::new(()),
-        max_content: context.max_memory / 2,
+        max_content: (context.max_memory / 2).min(LARGEST_CONTENT),
         max_stored: (context.max_memory / 4) as u64,
     });
-    let jobs = into_jobs(&plans, order, S::IS_LOCAL);
-    let in_flight = if S::IS_LOCAL { context.workers.current_num_threads() * 2 } else { context.concurrency };
+    let in_flight = Arc::new(Semaphore::new(context.max_memory / 4 / PERMIT_BYTES));
+    let slots = batches_at_once(context, worker.sink.is_some());
+    let ahead = context.concurrency.div_ceil(slots);
     let mut tally = Tally::default();
-    let mut done = stream::iter(jobs).map(|job| run_job(context, worker.clone(), job)).buffer_unordered(in_flight);
-    while let Some(outcomes) = done.next().await {
-        for outcome in outcomes? {
-            tally.add(outcome, findings, &context.metrics);
+    let mut done = stream::iter(batches)
+        .map(|logs| run_batch(context, worker.clone(), logs, in_flight.clone(), ahead))
+        .buffered(slots);
+    while let Some(part) = done.next().await {
+        let (part, rows) = part?;
+        tally.merge(part, findings);
+        if let Some(rows) = rows {
+            let worker = worker.clone();
+            context.compute(move || worker.sink.as_ref().map_or(Ok(()), |sink| sink.put(rows))).await?;
         }
     }
     Ok(tally)
+}
+
+/// How many batches are worked on at once: two for each worker, so that one waiting for its turn leaves none idle. Rows of
+/// so many batches fit into a quarter of the memory, and take about as much again while they are encoded.
+fn batches_at_once<S>(context: &Context<S>, keeps_rows: bool) -> usize {
+    let slots = context.workers.current_num_threads() * 2;
+    match keeps_rows {
+        true => slots.min(context.max_memory / 4 / context.batch_bytes()).max(1),
+        false => slots,
+    }
 }
 
 /// Plan and log numbers, by day, then account and Region, then name.
@@ -146,11 +199,7 @@ fn in_day_order(plans: &[PlacePlan]) -> Vec<(u32, u32)> {
     }
     order.sort_by_key(|&(p, l)| {
         let log = &plans[p as usize].logs[l as usize];
-        let day = match &log.place {
-            LogPlace::Object(object) => Some(object.name.day),
-            LogPlace::Recorded(_) => None,
-        };
-        (day, p, l)
+        (day_of(log), p, l)
     });
     order
 }
@@ -162,53 +211,122 @@ fn size_of(log: &PlannedLog) -> u64 {
     }
 }
 
-fn into_jobs(plans: &[PlacePlan], order: Vec<(u32, u32)>, is_local: bool) -> Vec<Vec<(u32, u32)>> {
-    if !is_local {
-        return order.into_iter().map(|log| vec![log]).collect();
-    }
-    let mut jobs: Vec<Vec<(u32, u32)>> = Vec::new();
-    let mut bytes = JOB_BYTES;
-    for (p, l) in order {
-        let size = size_of(&plans[p as usize].logs[l as usize]);
-        match jobs.last_mut() {
-            Some(job) if job.len() < JOB_LOGS && bytes + size <= JOB_BYTES => job.push((p, l)),
+/// Cuts the logs into batches of one day each.
+fn into_batches(plans: &[PlacePlan], order: &[(u32, u32)]) -> Vec<Range<usize>> {
+    let log = |at: usize| {
+        let (p, l) = order[at];
+        &plans[p as usize].logs[l as usize]
+    };
+    let content: u64 = (0..order.len()).map(|at| likely_content(log(at))).sum();
+    let full = (content / BATCHES).clamp(*BATCH_CONTENT.start(), *BATCH_CONTENT.end());
+    let mut batches: Vec<Range<usize>> = Vec::new();
+    let mut held = 0;
+    for at in 0..order.len() {
+        match batches.last_mut() {
+            Some(batch) if held < full && day_of(log(batch.start)) == day_of(log(at)) => batch.end = at + 1,
             _ => {
-                jobs.push(vec![(p, l)]);
-                bytes = 0;
+                batches.push(at..at + 1);
+                held = 0;
             }
         }
-        bytes += size;
+        held += likely_content(log(at));
     }
-    jobs
+    batches
 }
 
-async fn run_job<S: Source, K: LogSink>(
+/// Bytes that a log probably inflates to, going by what gzip does to CloudTrail's JSON.
+fn likely_content(log: &PlannedLog) -> u64 {
+    match size_of(log) {
+        small @ ..8192 => small * 4,
+        size => size * 12,
+    }
+}
+
+fn day_of(log: &PlannedLog) -> Option<Date> {
+    match &log.place {
+        LogPlace::Object(object) => Some(object.name.day),
+        LogPlace::Recorded(_) => None,
+    }
+}
+
+/// A log that was fetched, or could not be.
+struct Fetched {
+    /// Its place in the order of all logs.
+    at: usize,
+    object: ObjectRef,
+    body: Result<Body, SourceError>,
+    /// Gives back its share of the bytes in flight.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads and judges the logs of one batch, in order.
+async fn run_batch<S: Source, K: LogSink>(
     context: &Context<S>,
     worker: Arc<Worker<K>>,
-    job: Vec<(u32, u32)>,
-) -> Result<Vec<LogOutcome>, K::Error> {
-    if context.is_cancelled() {
-        return Ok(job.into_iter().map(|_| LogOutcome::default()).collect());
-    }
-    let mut fetched = Vec::with_capacity(job.len());
-    for (p, l) in job {
-        let plan = &worker.plans[p as usize];
-        let object = plan.object(&plan.logs[l as usize]);
-        let body = if size_of(&plan.logs[l as usize]) > worker.max_stored {
-            Err(SourceError::TooLarge { size: size_of(&plan.logs[l as usize]), limit: worker.max_stored })
-        } else {
-            fetch(context, &object).await
-        };
-        fetched.push((p, l, object, body));
-    }
-    context
-        .compute(move || {
-            fetched
-                .into_iter()
-                .map(|(p, l, object, body)| worker.process(p as usize, l as usize, object, body))
-                .collect()
+    logs: Range<usize>,
+    in_flight: Arc<Semaphore>,
+    ahead: usize,
+) -> Result<(Part, Option<K::Batch>), K::Error> {
+    let mut part = Part::default();
+    let mut rows = worker.sink.as_ref().map(|sink| sink.begin());
+    let fetching = stream::iter(logs)
+        .then(|at| {
+            let admitted = admit(S::IS_LOCAL, worker.size(at).min(worker.max_stored), &in_flight);
+            async move { (at, admitted.await) }
         })
-        .await
+        .map(|(at, permit)| {
+            let (object, size, limit) = (worker.object(at), worker.size(at), worker.max_stored);
+            async move {
+                let body = if context.is_cancelled() {
+                    None
+                } else if size > limit {
+                    Some(Err(SourceError::TooLarge { size, limit }))
+                } else {
+                    Some(fetch(context, &object).await)
+                };
+                body.map(|body| Fetched { at, object, body, _permit: permit })
+            }
+        })
+        .buffered(ahead)
+        .ready_chunks(JOB_LOGS);
+    tokio::pin!(fetching);
+    while let Some(fetched) = fetching.next().await {
+        let worker = worker.clone();
+        let job = move || {
+            for log in fetched {
+                let outcome = match log {
+                    Some(log) => worker.process(log, rows.as_mut())?,
+                    // The default is a log that the stopped run did not come to.
+                    None => LogOutcome::default(),
+                };
+                part.add(outcome, &worker.metrics);
+            }
+            Ok((part, rows))
+        };
+        (part, rows) = context.compute(job).await?;
+    }
+    if let Some(mut batch) = rows {
+        let worker = worker.clone();
+        let end = move || {
+            let ended = worker.sink.as_ref().map_or(Ok(()), |sink| sink.end(&mut batch));
+            ended.map(|()| batch)
+        };
+        rows = Some(context.compute(end).await?);
+    }
+    Ok((part, rows))
+}
+
+/// Waits until a fetched body of `size` may be held too. A local file is read where it is used, one at a time.
+fn admit(is_local: bool, size: u64, in_flight: &Arc<Semaphore>) -> impl Future<Output = Option<OwnedSemaphorePermit>> {
+    let in_flight = in_flight.clone();
+    async move {
+        if is_local {
+            return None;
+        }
+        // A body of unknown size is taken to be small: what is recorded and not in the listing is hardly ever there.
+        let permits = u32::try_from(size / PERMIT_BYTES as u64).unwrap_or(u32::MAX).max(1);
+        in_flight.acquire_many_owned(permits).await.ok()
+    }
 }
 
 async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
@@ -243,9 +361,16 @@ enum Kind {
     Judged(Integrity),
 }
 
-impl Tally {
-    fn add(&mut self, outcome: LogOutcome, findings: &mut Findings, metrics: &Metrics) {
-        let outcomes = &mut self.outcomes;
+/// What one batch came to.
+#[derive(Debug, Default)]
+struct Part {
+    tally: Tally,
+    findings: Vec<Finding>,
+}
+
+impl Part {
+    fn add(&mut self, outcome: LogOutcome, metrics: &Metrics) {
+        let outcomes = &mut self.tally.outcomes;
         if outcome.kind != Kind::Missing {
             outcomes.listed += 1;
         }
@@ -259,18 +384,32 @@ impl Tally {
             Kind::Judged(Integrity::Uncovered) => &mut outcomes.uncovered,
             Kind::Judged(Integrity::Pending) => &mut outcomes.pending,
         } += 1;
-        self.records.add(outcome.records);
-        self.inflated_bytes += outcome.inflated_bytes;
-        self.stored_bytes += outcome.stored_bytes;
-        self.trail_events.extend(outcome.trail_events);
+        self.tally.records.add(outcome.records);
+        self.tally.inflated_bytes += outcome.inflated_bytes;
+        self.tally.stored_bytes += outcome.stored_bytes;
+        self.tally.trail_events.extend(outcome.trail_events);
         Metrics::add(&metrics.findings, outcome.findings.len() as u64);
-        findings.extend(outcome.findings);
+        self.findings.extend(outcome.findings);
+    }
+}
+
+impl Tally {
+    fn merge(&mut self, part: Part, findings: &mut Findings) {
+        let Self { outcomes, records, inflated_bytes, stored_bytes, trail_events } = part.tally;
+        self.outcomes.add(outcomes);
+        self.records.add(records);
+        self.inflated_bytes += inflated_bytes;
+        self.stored_bytes += stored_bytes;
+        self.trail_events.extend(trail_events);
+        findings.extend(part.findings);
     }
 }
 
 /// What the CPU workers share.
 struct Worker<K> {
     plans: Arc<Vec<PlacePlan>>,
+    /// Plan and log numbers, in the order in which logs are read.
+    order: Vec<(u32, u32)>,
     sink: Option<Arc<K>>,
     watch_trails: bool,
     metrics: Arc<Metrics>,
@@ -280,21 +419,41 @@ struct Worker<K> {
     max_stored: u64,
 }
 
+/// The log that a worker is busy with.
+#[derive(Clone, Copy)]
+struct AtHand<'a> {
+    plan: &'a PlacePlan,
+    log: &'a PlannedLog,
+    key: &'a str,
+    stored: &'a [u8],
+}
+
 thread_local! {
     /// Stored and inflated bytes of the log at hand; kept from log to log so that no memory is touched for the first time.
     static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::default();
 }
 
 impl<K: LogSink> Worker<K> {
-    fn process(
-        &self,
-        p: usize,
-        l: usize,
-        object: ObjectRef,
-        body: Result<Body, SourceError>,
-    ) -> Result<LogOutcome, K::Error> {
-        let plan = &self.plans[p];
-        let log = &plan.logs[l];
+    /// The log at a place in the order.
+    fn log(&self, at: usize) -> (&PlacePlan, &PlannedLog) {
+        let (p, l) = self.order[at];
+        let plan = &self.plans[p as usize];
+        (plan, &plan.logs[l as usize])
+    }
+
+    fn object(&self, at: usize) -> ObjectRef {
+        let (plan, log) = self.log(at);
+        plan.object(log)
+    }
+
+    /// Stored bytes, as listed.
+    fn size(&self, at: usize) -> u64 {
+        size_of(self.log(at).1)
+    }
+
+    fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>) -> Result<LogOutcome, K::Error> {
+        let Fetched { at, object, body, .. } = fetched;
+        let (plan, log) = self.log(at);
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
             let bytes = match &body {
                 Ok(Body::Bytes(bytes)) => Ok(bytes.as_ref()),
@@ -302,7 +461,7 @@ impl<K: LogSink> Worker<K> {
                 Err(error) => Err(error.clone()),
             };
             match bytes {
-                Ok(bytes) => self.judge(plan, log, &object.key, bytes, content),
+                Ok(stored) => self.judge(AtHand { plan, log, key: &object.key, stored }, content, rows),
                 Err(error) => Ok(unread(log, &object.key, &error)),
             }
         });
@@ -316,15 +475,14 @@ impl<K: LogSink> Worker<K> {
 
     fn judge(
         &self,
-        plan: &PlacePlan,
-        log: &PlannedLog,
-        key: &str,
-        stored: &[u8],
+        at_hand: AtHand<'_>,
         content: &mut Vec<u8>,
+        rows: Option<&mut K::Batch>,
     ) -> Result<LogOutcome, K::Error> {
+        let AtHand { log, key, stored, .. } = at_hand;
         let inflated = gunzip::inflate(stored, ORDINARY.min(self.max_content), content);
         if !inflated.over_cap {
-            return self.judge_content(plan, log, key, stored, &inflated, content);
+            return self.judge_content(at_hand, &inflated, content, rows);
         }
         // One at a time: a poisoned lock only means that another such log ended in a panic.
         let alone = self.large.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -334,7 +492,7 @@ impl<K: LogSink> Worker<K> {
             drop(large);
             Ok(judge_pieces(log, key, stored, self.sink.is_some()))
         } else {
-            self.judge_content(plan, log, key, stored, &inflated, &large)
+            self.judge_content(at_hand, &inflated, &large, rows)
         };
         drop(alone);
         outcome
@@ -342,21 +500,20 @@ impl<K: LogSink> Worker<K> {
 
     fn judge_content(
         &self,
-        plan: &PlacePlan,
-        log: &PlannedLog,
-        key: &str,
-        stored: &[u8],
+        AtHand { plan, log, key, stored }: AtHand<'_>,
         inflated: &Inflated,
         content: &[u8],
+        rows: Option<&mut K::Batch>,
     ) -> Result<LogOutcome, K::Error> {
         let hash = Sha256::of(content);
         let first_member = inflated
             .has(Damage::SeveralMembers)
             .then(|| Sha256::of(&content[..usize::try_from(inflated.first_member).unwrap_or(content.len())]));
         let (integrity, mut findings) = judged(log, key, inflated, Hashes { whole: hash, first_member });
-        let records = match &self.sink {
-            Some(sink) => {
-                sink.take(&LogContent { org: plan.org(log), place: &plan.place, log, key, content, hash, integrity })?
+        let records = match self.sink.as_ref().zip(rows) {
+            Some((sink, rows)) => {
+                let org = plan.org(log);
+                sink.take(rows, &LogContent { org, place: &plan.place, log, key, content, hash, integrity })?
             }
             None => Records::default(),
         };

@@ -9,6 +9,7 @@
 
 pub mod digests;
 pub mod discover;
+pub mod duplicates;
 pub mod key_archive;
 pub mod logs;
 pub mod plan;
@@ -58,6 +59,12 @@ impl<S> Context<S> {
     /// Whether the run was asked to stop.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of source that the rows of one batch may hold: 32 MiB, less only where memory is short, so that the table does
+    /// not depend on how many workers there are.
+    pub fn batch_bytes(&self) -> usize {
+        (self.max_memory / 16).clamp(1 << 20, 32 << 20)
     }
 
     /// Runs CPU work on a worker and waits for it.

@@ -1,49 +1,69 @@
 //! From a log's content to rows of the table: event, columns and sink joined.
 //!
-//! Workers fill accumulators of their own; a full one is put in order (day, account, time) and written day by day, as one
-//! row group a day, on the worker that filled it.
+//! A batch of logs fills one builder; a full one is put in order (partition, account, time) and encoded, as one row group
+//! a partition, on the worker that filled it. Row groups are appended in the order of batches.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::TimestampMillisecondType;
 use jiff::civil::Date;
-use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
+use super::duplicates::{DuplicateCounter, SeenRecords};
 use super::logs::{Integrity, LogContent, LogSink};
 use super::plan::{Listed, LogPlace};
-use crate::columns::{RowBuilder, Rows, Source};
-use crate::event::{Entry, Records as Walker};
+use crate::columns::schema::position;
+use crate::columns::{RowBuilder, Rows, Source, Texts, Values};
+use crate::event::{Entry, Field, Record, Records as Walker};
 use crate::report::{OutputFile, Records};
-use crate::sink::{Area, Encoding, SinkError, Table};
+use crate::sink::{self, Area, Partition, Partitioning, RowGroup, SinkError, Store, Table};
 
 /// How a table is written.
 pub struct RowsOptions {
     /// Where it is put.
-    pub dest: PathBuf,
-    /// Bytes of source that rows may hold before they are written, over all workers.
-    pub memory_budget: usize,
-    /// The workers that fill rows and encode them.
-    pub workers: Arc<rayon::ThreadPool>,
+    pub store: Box<dyn Store>,
+    /// Bytes of source that the rows of one batch may hold before they are encoded.
+    pub batch_bytes: usize,
     /// Keep each record's exact bytes too.
     pub raw: bool,
+    /// What the table is partitioned by.
+    pub partitioning: Partitioning,
+    /// What to do with records that stand in the archive more than once.
+    pub dedupe: Dedupe,
+}
+
+/// What to do with records that stand in the archive more than once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dedupe {
+    /// Nothing is left out: every copy is evidence.
+    #[default]
+    None,
+    /// Of records that are the same, byte for byte and in their standing, one is kept. Which one is not told.
+    Exact,
 }
 
 /// Writes the rows of logs.
 pub struct RowWriter {
-    table: Table,
-    idle: Mutex<Vec<Accumulator>>,
-    full: usize,
+    table: Mutex<Table>,
+    idle: Mutex<Vec<Builders>>,
+    batch_bytes: usize,
     raw: bool,
-    workers: Arc<rayon::ThreadPool>,
+    partitioning: Partitioning,
+    duplicates: DuplicateCounter,
+    /// Records that were seen, when the same ones are left out.
+    seen: Option<SeenRecords>,
 }
 
-/// Rows of one worker, for each part of the table.
-struct Accumulator {
+/// Rows of one batch that are not encoded yet, for each part of the table.
+struct Builders {
     events: RowBuilder,
     quarantine: RowBuilder,
+}
+
+/// Rows of one batch of logs.
+pub struct RowBatch {
+    builders: Builders,
+    encoded: Vec<(Partition, RowGroup)>,
+    /// Hashes of the events that the rows are of.
+    events: Vec<u64>,
 }
 
 impl RowWriter {
@@ -52,69 +72,85 @@ impl RowWriter {
     /// # Errors
     /// [`SinkError::DestinationTaken`] when a table stands there already.
     pub fn create(options: RowsOptions) -> Result<Self, SinkError> {
-        let table = Table::create(&options.dest)?;
-        let full = options.memory_budget / options.workers.current_num_threads();
-        Ok(Self { table, idle: Mutex::default(), full, raw: options.raw, workers: options.workers })
+        let RowsOptions { store, batch_bytes, raw, partitioning, dedupe } = options;
+        Ok(Self {
+            table: Mutex::new(Table::create(store)?),
+            idle: Mutex::default(),
+            batch_bytes,
+            raw,
+            partitioning,
+            duplicates: DuplicateCounter::default(),
+            seen: (dedupe == Dedupe::Exact).then(SeenRecords::default),
+        })
     }
 
-    fn accumulator(&self) -> Accumulator {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| Accumulator { events: RowBuilder::new(self.raw), quarantine: RowBuilder::new(self.raw) })
-    }
-
-    fn write(&self, area: Area, builder: &mut RowBuilder, encoding: Encoding) -> Result<(), SinkError> {
+    /// Encodes the rows of a builder, each partition's as one row group.
+    fn encode(
+        &self,
+        area: Area,
+        builder: &mut RowBuilder,
+        encoded: &mut Vec<(Partition, RowGroup)>,
+    ) -> Result<(), SinkError> {
         if builder.is_empty() {
             return Ok(());
         }
-        let rows = in_order(builder.finish())?;
-        let mut start = 0;
-        for group in rows.days.chunk_by(|a, b| a == b) {
-            self.table.write(area, group[0], &rows.batch.slice(start, group.len()), encoding)?;
-            start += group.len();
+        let rows = builder.rows();
+        let order = Order::of(&rows, self.partitioning);
+        for (partition, rows_of_it) in order.partitions(area) {
+            encoded.push((partition, sink::encode(&rows, rows_of_it)?));
         }
+        builder.clear();
         Ok(())
     }
 
-    /// Writes what is left and puts the files in place.
+    /// Whether a record of `events` is kept.
+    fn keeps(&self, record: &Record<'_, '_>, integrity: &str) -> bool {
+        self.seen.as_ref().is_none_or(|seen| seen.is_first(record.text, integrity))
+    }
+
+    /// The hash of the event that a record is of, if it says so.
+    fn event(&self, record: &Record<'_, '_>) -> Option<u64> {
+        let value = |field| {
+            let member = record.members.iter().find(|member| member.field == field);
+            member.map(|member| record.value(member))
+        };
+        let event_id = value(Field::EventId)?;
+        Some(self.duplicates.hash(event_id, value(Field::RecipientAccountId).unwrap_or_default()))
+    }
+
+    /// How many records of `events` are of an event that another is of too, the first of each not counted.
+    ///
+    /// # Errors
+    /// [`SinkError::File`] when they cannot be counted.
+    pub fn duplicates(&self) -> Result<u64, SinkError> {
+        self.duplicates.count().map_err(temporary)
+    }
+
+    /// Puts the files in place.
     ///
     /// # Errors
     /// [`SinkError`] when that fails; then no file is left.
     pub fn finish(self) -> Result<Vec<OutputFile>, SinkError> {
-        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        self.workers.install(|| {
-            idle.into_par_iter().try_for_each(|mut accumulator| {
-                self.write(Area::Events, &mut accumulator.events, Encoding::SideBySide)?;
-                self.write(Area::Quarantine, &mut accumulator.quarantine, Encoding::SideBySide)
-            })
-        })?;
-        let written = self.table.finish()?;
+        let written = self.table.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?;
         Ok(written.into_iter().map(|file| OutputFile { path: file.path, rows: file.rows, bytes: file.bytes }).collect())
     }
 }
 
 impl LogSink for RowWriter {
     type Error = SinkError;
+    type Batch = RowBatch;
 
-    fn take(&self, log: &LogContent<'_>) -> Result<Records, SinkError> {
-        let mut accumulator = self.accumulator();
+    fn begin(&self) -> RowBatch {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let new = || Builders { events: RowBuilder::new(self.raw), quarantine: RowBuilder::new(self.raw) };
+        RowBatch { builders: idle.unwrap_or_else(new), encoded: Vec::new(), events: Vec::new() }
+    }
+
+    fn take(&self, batch: &mut RowBatch, log: &LogContent<'_>) -> Result<Records, SinkError> {
+        let RowBatch { builders: Builders { events, quarantine }, encoded, events: met } = batch;
         let is_quarantined = matches!(log.integrity, Integrity::Altered | Integrity::Unlisted);
         let sha256 = log.hash.to_string();
-        let source = Source {
-            org: log.org.map(|org| org.as_str()),
-            account: log.place.account.as_str(),
-            region: log.place.region.as_str(),
-            key: log.key,
-            sha256: &sha256,
-            digest: match &log.log.listed {
-                Listed::Yes { digest, .. } => Some(digest),
-                Listed::Unlisted | Listed::Uncovered | Listed::Pending => None,
-            },
-            integrity: log.integrity.as_str(),
-            day: match &log.log.place {
-                LogPlace::Object(object) => days(object.name.day),
-                LogPlace::Recorded(_) => 0,
-            },
-        };
+        let source = source_of(log, &sha256);
         let mut records = Records::default();
         let mut walker = Walker::new(log.content);
         while let Some(entry) = walker.next_entry() {
@@ -122,26 +158,72 @@ impl LogSink for RowWriter {
             match entry {
                 Entry::Record(record) if is_quarantined => {
                     records.quarantined += 1;
-                    accumulator.quarantine.append(&record, &source);
+                    quarantine.append(&record, &source);
                 }
                 Entry::Record(record) => {
-                    records.written += 1;
-                    accumulator.events.append(&record, &source);
+                    met.extend(self.event(&record));
+                    if self.keeps(&record, source.integrity) {
+                        records.written += 1;
+                        events.append(&record, &source);
+                    } else {
+                        records.deduplicated += 1;
+                    }
                 }
                 Entry::Malformed(malformed) => {
                     records.malformed += 1;
-                    accumulator.quarantine.append_malformed(&malformed, &source);
+                    quarantine.append_malformed(&malformed, &source);
                 }
             }
-            if accumulator.events.held_bytes() >= self.full {
-                self.write(Area::Events, &mut accumulator.events, Encoding::Here)?;
-            }
-            if accumulator.quarantine.held_bytes() >= self.full {
-                self.write(Area::Quarantine, &mut accumulator.quarantine, Encoding::Here)?;
+            for (area, builder) in [(Area::Events, &mut *events), (Area::Quarantine, &mut *quarantine)] {
+                if builder.held_bytes() >= self.batch_bytes {
+                    builder.end_log(&source);
+                    self.encode(area, builder, encoded)?;
+                }
             }
         }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(accumulator);
+        events.end_log(&source);
+        quarantine.end_log(&source);
         Ok(records)
+    }
+
+    fn end(&self, batch: &mut RowBatch) -> Result<(), SinkError> {
+        let RowBatch { builders: Builders { events, quarantine }, encoded, .. } = batch;
+        self.encode(Area::Events, events, encoded)?;
+        self.encode(Area::Quarantine, quarantine, encoded)
+    }
+
+    fn put(&self, batch: RowBatch) -> Result<(), SinkError> {
+        self.duplicates.add(&batch.events).map_err(temporary)?;
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        for (partition, group) in batch.encoded {
+            table.append(partition, group)?;
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(batch.builders);
+        Ok(())
+    }
+}
+
+fn temporary(source: std::io::Error) -> SinkError {
+    SinkError::File { place: "the temporary file that duplicates are counted in".to_owned(), source }
+}
+
+/// What a log's rows say of where they came from.
+fn source_of<'a>(log: &LogContent<'a>, sha256: &'a str) -> Source<'a> {
+    Source {
+        org: log.org.map(|org| org.as_str()),
+        account: log.place.account.as_str(),
+        region: log.place.region.as_str(),
+        key: log.key,
+        sha256,
+        digest: match &log.log.listed {
+            Listed::Yes { digest, .. } => Some(digest),
+            Listed::Unlisted | Listed::Uncovered | Listed::Pending => None,
+        },
+        integrity: log.integrity.as_str(),
+        day: match &log.log.place {
+            LogPlace::Object(object) => days(object.name.day),
+            LogPlace::Recorded(_) => 0,
+        },
     }
 }
 
@@ -151,24 +233,80 @@ fn days(date: Date) -> i32 {
     since.unwrap_or(0)
 }
 
-/// Puts rows in the order of day, account and time, in which they compress well and queries skip most of them.
-fn in_order(rows: Rows) -> Result<Rows, SinkError> {
-    let column = |name: &str| {
-        let column = rows.batch.column_by_name(name);
-        column.expect("the schema has the column").clone()
-    };
-    let (accounts, times) = (column("source_account_id"), column("event_time"));
-    let (accounts, times) = (accounts.as_string::<i32>(), times.as_primitive::<TimestampMillisecondType>());
-    let key = |row: u32| {
-        let row = row as usize;
-        (rows.days[row], accounts.value(row), times.is_valid(row).then(|| times.value(row)))
-    };
-    let mut order: Vec<u32> = (0..u32::try_from(rows.days.len()).unwrap_or(u32::MAX)).collect();
-    if order.is_sorted_by_key(|&row| key(row)) {
-        return Ok(rows);
+/// The order in which rows are written: by partition, then account and time, in which they compress well and queries skip
+/// most of them.
+struct Order<'a> {
+    accounts: &'a Texts,
+    regions: &'a Texts,
+    partitioning: Partitioning,
+    keys: Vec<RowKey>,
+    rows: Vec<u32>,
+}
+
+/// Day, and the ranks of the account, and of the Region where the table is partitioned by it.
+type RowKey = (i32, u32, u32);
+
+impl<'a> Order<'a> {
+    fn of(rows: &Rows<'a>, partitioning: Partitioning) -> Self {
+        let (accounts, regions) = (texts(rows, "source_account_id"), texts(rows, "source_region"));
+        let Values::Numbers(times) = &rows.columns[position("event_time")] else {
+            unreachable!("the table of columns says that it holds times")
+        };
+        let account_ranks = ranks(accounts);
+        let region_ranks = match partitioning {
+            Partitioning::Date => vec![0; regions.distinct()],
+            Partitioning::DateAccountRegion => ranks(regions),
+        };
+        let rank = |ranks: &[u32], texts: &Texts, row: u32| texts.key(row).map_or(0, |key| ranks[key as usize]);
+        let mut sorted: Vec<(RowKey, Option<i64>, u32)> = (0..)
+            .zip(rows.days)
+            .map(|(row, &day)| {
+                let key = (day, rank(&account_ranks, accounts, row), rank(&region_ranks, regions, row));
+                (key, times.get(row), row)
+            })
+            .collect();
+        sorted.sort_unstable();
+        let (keys, rows) = sorted.into_iter().map(|(key, _, row)| (key, row)).unzip();
+        Self { accounts, regions, partitioning, keys, rows }
     }
-    order.sort_by(|&a, &b| key(a).cmp(&key(b)));
-    let days = order.iter().map(|&row| rows.days[row as usize]).collect();
-    let batch: RecordBatch = take_record_batch(&rows.batch, &UInt32Array::from(order))?;
-    Ok(Rows { batch, days })
+
+    /// Each partition with its rows.
+    fn partitions(&self, area: Area) -> impl Iterator<Item = (Partition, &[u32])> {
+        let is_same = |a: &RowKey, b: &RowKey| match self.partitioning {
+            Partitioning::Date => a.0 == b.0,
+            Partitioning::DateAccountRegion => a == b,
+        };
+        let mut start = 0;
+        self.keys.chunk_by(is_same).map(move |keys| {
+            let rows = &self.rows[start..start + keys.len()];
+            start += keys.len();
+            let text = |texts: &Texts| {
+                let text = texts.key(rows[0]).map(|key| texts.text(key)).unwrap_or_default();
+                Arc::from(String::from_utf8_lossy(text))
+            };
+            let place = match self.partitioning {
+                Partitioning::Date => None,
+                Partitioning::DateAccountRegion => Some((text(self.accounts), text(self.regions))),
+            };
+            (Partition { area, day: keys[0].0, place }, rows)
+        })
+    }
+}
+
+/// For each number of a text, its place among all texts of the column.
+fn ranks(texts: &Texts) -> Vec<u32> {
+    let mut keys: Vec<u32> = (0..).take(texts.distinct()).collect();
+    keys.sort_unstable_by_key(|&key| texts.text(key));
+    let mut ranks = vec![0; keys.len()];
+    for (rank, &key) in (0..).zip(&keys) {
+        ranks[key as usize] = rank;
+    }
+    ranks
+}
+
+fn texts<'a>(rows: &Rows<'a>, name: &str) -> &'a Texts {
+    match &rows.columns[position(name)] {
+        Values::Texts(texts) => texts,
+        _ => unreachable!("the table of columns says that it holds texts"),
+    }
 }

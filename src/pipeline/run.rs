@@ -190,15 +190,7 @@ struct Totals {
 impl Totals {
     fn take<S>(&mut self, judged: &mut Judged, context: &Context<S>, findings: &mut Findings) {
         let conclusion = &mut judged.conclusion;
-        let outcomes = Outcomes::from(conclusion.outcomes);
-        let sum = &mut self.digests;
-        sum.listed += outcomes.listed;
-        sum.verified += outcomes.verified;
-        sum.altered += outcomes.altered;
-        sum.missing += outcomes.missing;
-        sum.unreadable += outcomes.unreadable;
-        sum.malformed += outcomes.malformed;
-        sum.unlisted += outcomes.unlisted;
+        self.digests.add(Outcomes::from(conclusion.outcomes));
         findings.extend(std::mem::take(&mut conclusion.findings));
         self.breaks.append(&mut conclusion.breaks);
         let chains = std::mem::take(&mut conclusion.chains);

@@ -5,44 +5,44 @@
 //! DEST/quarantine/event_date=2026-03-01/part-00001.parquet
 //! ```
 //!
-//! Row groups are encoded by whoever hands in the rows; only appending them holds a file's lock. Files get their names
-//! when the table is finished, all of them; a table that is dropped before takes its files with it.
+//! Row groups are encoded on the workers, each by itself, and appended in one order, whichever is ready first: the same
+//! archive makes the same files. Files get their names when the table is finished, all of them; a table that is dropped
+//! before takes its files with it.
 
+mod encode;
 mod file;
+mod schema;
+mod store;
 mod table;
 
-use std::path::PathBuf;
-
-pub use file::Encoding;
-pub use table::{Area, FileWritten, Table};
+pub use encode::{RowGroup, encode};
+pub use store::{Directory, Store, StoredFile};
+pub use table::{Area, FileWritten, Partition, Partitioning, Table};
 
 /// The table cannot be written: this program's own failure, or a destination that is taken.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkError {
     /// The destination holds something already, and nothing is ever overwritten.
-    #[error("{}: holds a table already; choose another --out, or move it away", path.display())]
+    #[error("{place}: holds a table already; choose another --out, or move it away")]
     DestinationTaken {
         /// What stands there.
-        path: PathBuf,
+        place: String,
     },
     /// A file or folder cannot be written.
-    #[error("{}: cannot be written", path.display())]
+    #[error("{place}: cannot be written")]
     File {
         /// Which.
-        path: PathBuf,
+        place: String,
         /// Why.
         source: std::io::Error,
     },
-    /// The Parquet encoder refused.
-    #[error("{}: cannot be encoded", path.display())]
+    /// Rows or a file cannot be encoded.
+    #[error("{place}: cannot be encoded")]
     Encode {
-        /// Which file.
-        path: PathBuf,
+        /// Which file or rows.
+        place: String,
         /// Why.
         source: parquet::errors::ParquetError,
     },
-    /// Columns cannot be put in order.
-    #[error("rows cannot be put in order")]
-    Order(#[from] arrow::error::ArrowError),
 }

@@ -1,17 +1,15 @@
 //! The table: which file rows go to, when files are closed, and how they get their names all at once.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use jiff::SignedDuration;
 use jiff::civil::Date;
-use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 
 use super::SinkError;
-use super::file::{self, Encoding, Finished, PartialFile};
+use super::encode::RowGroup;
+use super::file::{Finished, OpenFile};
+use super::store::{self, Store};
 
 /// A file is closed when it has grown past this: AWS's advice for Athena is 128 MB or more.
 const FILE_BYTES: u64 = 192 << 20;
@@ -29,10 +27,47 @@ pub enum Area {
 }
 
 impl Area {
+    const ALL: [Self; 2] = [Self::Events, Self::Quarantine];
+
     fn folder(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Quarantine => "quarantine",
+        }
+    }
+}
+
+/// What the table is partitioned by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Partitioning {
+    /// `event_date`.
+    #[default]
+    Date,
+    /// `event_date`, then the account and the Region of the folder that the log lay in.
+    DateAccountRegion,
+}
+
+/// Rows that lie in one folder of the table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Partition {
+    /// Which part of the table.
+    pub area: Area,
+    /// Days since 1970.
+    pub day: i32,
+    /// Account and Region, where the table is partitioned by them.
+    pub place: Option<(Arc<str>, Arc<str>)>,
+}
+
+impl Partition {
+    /// `events/event_date=2026-03-01`, and so on.
+    fn folder(&self) -> String {
+        let since = SignedDuration::from_hours(i64::from(self.day) * 24);
+        let date =
+            Date::constant(1970, 1, 1).checked_add(since).expect("times have years of four digits, as dates have");
+        let area = self.area.folder();
+        match &self.place {
+            None => format!("{area}/event_date={date}"),
+            Some((account, region)) => format!("{area}/event_date={date}/account={account}/region={region}"),
         }
     }
 }
@@ -48,25 +83,19 @@ pub struct FileWritten {
     pub bytes: u64,
 }
 
-/// A table in the making.
+/// A table in the making. The same row groups in the same order make the same files, byte for byte.
 pub struct Table {
-    dest: PathBuf,
-    open: Mutex<Open>,
-    numbers: AtomicU64,
-}
-
-#[derive(Default)]
-struct Open {
-    files: BTreeMap<(Area, i32), Slot>,
+    store: Box<dyn Store>,
+    open: BTreeMap<Partition, Slot>,
     finished: Vec<Finished>,
-    /// Folders that rows were put in, for taking them away again with the table.
-    folders: BTreeSet<PathBuf>,
+    /// Files so far.
+    number: u32,
+    /// Row groups so far.
     clock: u64,
 }
 
 struct Slot {
-    file: PartialFile,
-    factory: Arc<ArrowRowGroupWriterFactory>,
+    file: OpenFile,
     last_used: u64,
 }
 
@@ -74,124 +103,77 @@ impl Table {
     /// Claims a destination.
     ///
     /// # Errors
-    /// [`SinkError::DestinationTaken`] when a table stands there; [`SinkError::File`] when it cannot be made.
-    pub fn create(dest: &Path) -> Result<Self, SinkError> {
-        for name in ["events", "quarantine"] {
-            let path = dest.join(name);
-            if path.exists() {
-                return Err(SinkError::DestinationTaken { path });
-            }
+    /// [`SinkError::DestinationTaken`] when a table stands there; [`SinkError::File`] when that cannot be found out.
+    pub fn create(store: Box<dyn Store>) -> Result<Self, SinkError> {
+        let taken = store.taken(&Area::ALL.map(Area::folder));
+        match taken.map_err(|source| SinkError::File { place: store.name(), source })? {
+            Some(path) => Err(SinkError::DestinationTaken { place: store::place(store.as_ref(), &path) }),
+            None => Ok(Self { store, open: BTreeMap::new(), finished: Vec::new(), number: 0, clock: 0 }),
         }
-        std::fs::create_dir_all(dest).map_err(|source| SinkError::File { path: dest.to_owned(), source })?;
-        Ok(Self { dest: dest.to_owned(), open: Mutex::default(), numbers: AtomicU64::new(0) })
     }
 
-    /// Writes rows of one day as one row group.
+    /// Appends a row group to a partition.
     ///
     /// # Errors
-    /// [`SinkError`] when they cannot be encoded or written.
-    pub fn write(&self, area: Area, day: i32, rows: &RecordBatch, encoding: Encoding) -> Result<(), SinkError> {
-        let factory = self.factory(area, day)?;
-        let path = self.dest.join(area.folder());
-        let group = file::encode(&factory, rows, encoding).map_err(|source| SinkError::Encode { path, source })?;
-        let mut open = self.lock();
-        // Another thread may have closed the file meanwhile; the row group fits any file of the table.
-        if !open.files.contains_key(&(area, day)) {
-            drop(open);
-            self.factory(area, day)?;
-            open = self.lock();
+    /// [`SinkError`] when it cannot be written.
+    pub fn append(&mut self, partition: Partition, group: RowGroup) -> Result<(), SinkError> {
+        self.clock += 1;
+        if !self.open.contains_key(&partition) && self.open.len() >= MAX_OPEN {
+            let oldest =
+                self.open.iter().min_by_key(|(_, slot)| slot.last_used).map(|(partition, _)| partition.clone());
+            if let Some(oldest) = oldest {
+                self.close(&oldest)?;
+            }
         }
-        let Some(slot) = open.files.get_mut(&(area, day)) else {
-            drop(open);
-            return self.write(area, day, rows, encoding);
+        let slot = match self.open.entry(partition.clone()) {
+            std::collections::btree_map::Entry::Occupied(slot) => slot.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let path = format!("{}/part-{:05}.parquet", partition.folder(), self.number);
+                self.number += 1;
+                place.insert(Slot { file: OpenFile::create(self.store.as_ref(), path)?, last_used: 0 })
+            }
         };
+        slot.last_used = self.clock;
         slot.file.append(group)?;
         if slot.file.bytes() >= FILE_BYTES {
-            open.close((area, day))?;
+            self.close(&partition)?;
         }
         Ok(())
     }
 
-    /// The row group writers of the open file of a day, which is opened if need be.
-    fn factory(&self, area: Area, day: i32) -> Result<Arc<ArrowRowGroupWriterFactory>, SinkError> {
-        let mut open = self.lock();
-        open.clock += 1;
-        let now = open.clock;
-        if let Some(slot) = open.files.get_mut(&(area, day)) {
-            slot.last_used = now;
-            return Ok(slot.factory.clone());
+    fn close(&mut self, partition: &Partition) -> Result<(), SinkError> {
+        if let Some(slot) = self.open.remove(partition) {
+            self.finished.push(slot.file.finish()?);
         }
-        if open.files.len() >= MAX_OPEN {
-            let oldest = open.files.iter().min_by_key(|(_, slot)| slot.last_used).map(|(key, _)| *key);
-            if let Some(oldest) = oldest {
-                open.close(oldest)?;
-            }
-        }
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let folder = self.dest.join(area.folder());
-        let name = folder.join(partition(day)).join(format!("part-{number:05}.parquet"));
-        open.folders.extend([folder.join(partition(day)), folder]);
-        let (file, factory) = PartialFile::create(name)?;
-        let factory = Arc::new(factory);
-        open.files.insert((area, day), Slot { file, factory: factory.clone(), last_used: now });
-        Ok(factory)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        // A panic elsewhere ends the run; what the lock guards is then only removed.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(())
     }
 
     /// Finishes every file, then gives all of them their names.
     ///
     /// # Errors
     /// [`SinkError`] when any file cannot be finished; then none is left.
-    pub fn finish(self) -> Result<Vec<FileWritten>, SinkError> {
-        let mut open = self.lock();
-        while let Some(&key) = open.files.keys().next() {
-            open.close(key)?;
+    pub fn finish(mut self) -> Result<Vec<FileWritten>, SinkError> {
+        while let Some(partition) = self.open.keys().next().cloned() {
+            self.close(&partition)?;
         }
-        let mut written = Vec::with_capacity(open.finished.len());
-        for file in &open.finished {
-            let path = file.publish()?;
-            let below = path.strip_prefix(&self.dest).unwrap_or(path);
-            let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-            written.push(FileWritten { path: parts.join("/"), rows: file.rows, bytes: file.bytes });
+        for file in &mut self.finished {
+            file.publish()?;
         }
-        open.finished.clear();
-        open.folders.clear();
-        Ok(written)
-    }
-}
-
-impl Open {
-    fn close(&mut self, key: (Area, i32)) -> Result<(), SinkError> {
-        if let Some(slot) = self.files.remove(&key) {
-            self.finished.push(slot.file.finish()?);
-        }
-        Ok(())
+        let written = std::mem::take(&mut self.finished);
+        Ok(written
+            .into_iter()
+            .map(|file| FileWritten { path: file.path, rows: file.rows, bytes: file.bytes })
+            .collect())
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
-        let mut open = self.lock();
-        for (_, slot) in std::mem::take(&mut open.files) {
-            slot.file.remove();
+        for (_, slot) in std::mem::take(&mut self.open) {
+            slot.file.discard();
         }
-        for file in open.finished.drain(..) {
-            file.remove();
-        }
-        for folder in std::mem::take(&mut open.folders).iter().rev() {
-            // Only an empty folder can be removed, and only that is meant.
-            let _ = std::fs::remove_dir(folder);
+        for file in self.finished.drain(..) {
+            file.discard();
         }
     }
-}
-
-/// `event_date=2026-03-01`.
-fn partition(day: i32) -> String {
-    let since = SignedDuration::from_hours(i64::from(day) * 24);
-    let date = Date::constant(1970, 1, 1).checked_add(since).expect("times have years of four digits, as dates have");
-    format!("event_date={date}")
 }

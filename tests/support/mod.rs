@@ -11,6 +11,7 @@
 pub mod case;
 pub mod chain;
 pub mod s3;
+pub mod table;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,51 @@
+//! Columns of truth values and whole numbers as column chunks.
+
+use parquet::errors::Result;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::chunk::{Chunk, ChunkWriter, Codec, PageContent, Range};
+use super::levels::Levels;
+use crate::columns::{Flags, Numbers};
+
+/// Encodes truth values: one bit each.
+pub(super) fn flags(descriptor: ColumnDescPtr, flags: &Flags, order: &[u32], codec: &mut Codec) -> Result<Chunk> {
+    let values: Vec<bool> = order.iter().filter_map(|&row| flags.get(row)).collect();
+    let levels = Levels::flat(order.len(), values.len(), order.iter().map(|&row| flags.get(row).is_some()));
+    let bits = |values: &[bool], page: &mut Vec<u8>| {
+        for eight in values.chunks(8) {
+            page.push(eight.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit)));
+        }
+    };
+    let range = |values: &[bool]| Range::Flags(values.iter().min().copied().zip(values.iter().max().copied()));
+    encode(descriptor, &values, &levels, codec, Range::Flags(None), bits, range)
+}
+
+/// Encodes whole numbers: eight bytes each.
+pub(super) fn numbers(descriptor: ColumnDescPtr, numbers: &Numbers, order: &[u32], codec: &mut Codec) -> Result<Chunk> {
+    let values: Vec<i64> = order.iter().filter_map(|&row| numbers.get(row)).collect();
+    let levels = Levels::flat(order.len(), values.len(), order.iter().map(|&row| numbers.get(row).is_some()));
+    let bytes = |values: &[i64], page: &mut Vec<u8>| page.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    let range = |values: &[i64]| Range::Numbers(values.iter().min().copied().zip(values.iter().max().copied()));
+    encode(descriptor, &values, &levels, codec, Range::Numbers(None), bytes, range)
+}
+
+fn encode<T>(
+    descriptor: ColumnDescPtr,
+    values: &[T],
+    levels: &Levels,
+    codec: &mut Codec,
+    whole: Range<'static>,
+    put: impl Fn(&[T], &mut Vec<u8>),
+    range: impl Fn(&[T]) -> Range<'static>,
+) -> Result<Chunk> {
+    let mut chunk = ChunkWriter::new(descriptor, (!values.is_empty()).then_some(codec), whole);
+    let mut page = Vec::new();
+    for part in levels.pages(|_| false) {
+        let present = &values[part.present.clone()];
+        page.clear();
+        levels.encode(&part, &mut page);
+        put(present, &mut page);
+        chunk.page(&page, &PageContent { range: range(present), ..part.content() })?;
+    }
+    chunk.finish(None)
+}

@@ -1,0 +1,193 @@
+//! A column of texts as a column chunk: with a dictionary where that pays, and each text in its place where not.
+
+use std::ops::Range as Span;
+
+use parquet::basic::Encoding;
+use parquet::bloom_filter::Sbbf;
+use parquet::errors::Result;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::bounds::Bounds;
+use super::chunk::{Chunk, ChunkWriter, Codec, PageContent, Range};
+use super::hybrid;
+use super::levels::Levels;
+use super::{PAGE_BYTES, TextOptions};
+use crate::columns::Texts;
+
+/// A dictionary larger than this is given up: readers hold it whole.
+const DICTIONARY_BYTES: usize = 1 << 20;
+
+/// Share of the plain bytes that a dictionary and its indexes may take; above it, looking up costs more than it saves.
+const DICTIONARY_SHARE: f64 = 0.7;
+
+/// Probability that a bloom filter lets a row group pass that does not hold the text.
+const FALSE_POSITIVES: f64 = 0.01;
+
+/// The texts of one leaf of the schema, in the order in which they are written.
+pub(super) struct TextLeaf<'a> {
+    pub(super) descriptor: ColumnDescPtr,
+    pub(super) texts: &'a Texts,
+    /// The number of each text that is there.
+    pub(super) keys: &'a [u32],
+    pub(super) levels: &'a Levels,
+    pub(super) options: TextOptions,
+}
+
+/// Buffers that are used again.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// For each number of a text, its place in the dictionary.
+    places: Vec<u32>,
+    /// The numbers of the dictionary's texts.
+    entries: Vec<u32>,
+    indexes: Vec<u32>,
+    page: Vec<u8>,
+}
+
+/// Stands for a text that the dictionary does not hold yet.
+const NO_PLACE: u32 = u32::MAX;
+
+impl TextLeaf<'_> {
+    /// Encodes the leaf.
+    pub(super) fn encode(&self, codec: &mut Codec, scratch: &mut Scratch) -> Result<Chunk> {
+        let codec = (!self.keys.is_empty()).then_some(codec);
+        let whole = match self.options.ranges {
+            true => Range::Texts(Bounds::default()),
+            false => Range::Untold,
+        };
+        let chunk = ChunkWriter::new(self.descriptor.clone(), codec, whole);
+        if self.texts.repeat() {
+            self.collect(scratch);
+            if let Some(dictionary) = self.dictionary(scratch) {
+                let bloom = self.bloom_filter(scratch.entries.len(), scratch.entries.iter())?;
+                return self.encode_indexes(chunk, &dictionary, scratch, bloom);
+            }
+            let bloom = self.bloom_filter(scratch.entries.len(), scratch.entries.iter())?;
+            return self.encode_plain(chunk, scratch, bloom);
+        }
+        let bloom = self.bloom_filter(self.keys.len(), self.keys.iter())?;
+        self.encode_plain(chunk, scratch, bloom)
+    }
+
+    /// The distinct texts, in order, and the place of each.
+    fn collect(&self, scratch: &mut Scratch) {
+        scratch.places.clear();
+        scratch.places.resize(self.texts.distinct(), NO_PLACE);
+        scratch.entries.clear();
+        for &key in self.keys {
+            let place = &mut scratch.places[key as usize];
+            if *place == NO_PLACE {
+                *place = 0;
+                scratch.entries.push(key);
+            }
+        }
+        scratch.entries.sort_unstable_by_key(|&key| self.texts.text(key));
+        for (place, &key) in (0..).zip(&scratch.entries) {
+            scratch.places[key as usize] = place;
+        }
+    }
+
+    /// The dictionary's page, if one pays.
+    fn dictionary(&self, scratch: &Scratch) -> Option<Vec<u8>> {
+        if self.keys.is_empty() {
+            return None;
+        }
+        let length = |key: &u32| self.texts.text(*key).len() + 4;
+        let bytes: usize = scratch.entries.iter().map(length).sum();
+        let plain: usize = self.keys.iter().map(length).sum();
+        let indexes = self.keys.len() * usize::from(index_width(scratch.entries.len())) / 8;
+        let pays = (bytes + indexes) as f64 <= plain as f64 * DICTIONARY_SHARE;
+        if !pays || bytes > DICTIONARY_BYTES {
+            return None;
+        }
+        let mut page = Vec::with_capacity(bytes);
+        scratch.entries.iter().for_each(|&key| put(self.texts.text(key), &mut page));
+        Some(page)
+    }
+
+    fn encode_indexes<'a>(
+        &'a self,
+        mut chunk: ChunkWriter<'a, '_>,
+        dictionary: &[u8],
+        scratch: &mut Scratch,
+        bloom: Option<Sbbf>,
+    ) -> Result<Chunk> {
+        chunk.dictionary(dictionary, scratch.entries.len())?;
+        let width = index_width(scratch.entries.len());
+        for part in self.levels.pages(|_| false) {
+            let keys = &self.keys[part.present.clone()];
+            scratch.indexes.clear();
+            scratch.indexes.extend(keys.iter().map(|&key| scratch.places[key as usize]));
+            let mut bounds = Bounds::default();
+            for place in [scratch.indexes.iter().min(), scratch.indexes.iter().max()].into_iter().flatten() {
+                bounds.note(self.texts.text(scratch.entries[*place as usize]));
+            }
+            scratch.page.clear();
+            self.levels.encode(&part, &mut scratch.page);
+            scratch.page.push(width);
+            hybrid::encode(&scratch.indexes, width, &mut scratch.page);
+            let range = self.range(bounds);
+            chunk.page(&scratch.page, &PageContent { encoding: Encoding::RLE_DICTIONARY, range, ..part.content() })?;
+        }
+        chunk.finish(bloom)
+    }
+
+    fn encode_plain<'a>(
+        &'a self,
+        mut chunk: ChunkWriter<'a, '_>,
+        scratch: &mut Scratch,
+        bloom: Option<Sbbf>,
+    ) -> Result<Chunk> {
+        let (mut bytes, mut seen) = (0, 0);
+        let full = |present: Span<usize>| {
+            bytes += self.keys[seen..present.end].iter().map(|&key| self.texts.text(key).len() + 4).sum::<usize>();
+            seen = present.end;
+            let full = bytes >= PAGE_BYTES;
+            if full {
+                bytes = 0;
+            }
+            full
+        };
+        let parts: Vec<_> = self.levels.pages(full).collect();
+        for part in parts {
+            scratch.page.clear();
+            self.levels.encode(&part, &mut scratch.page);
+            let mut bounds = Bounds::default();
+            for &key in &self.keys[part.present.clone()] {
+                let text = self.texts.text(key);
+                put(text, &mut scratch.page);
+                if self.options.ranges {
+                    bounds.note(text);
+                }
+            }
+            let range = self.range(bounds);
+            chunk.page(&scratch.page, &PageContent { encoding: Encoding::PLAIN, range, ..part.content() })?;
+        }
+        chunk.finish(bloom)
+    }
+
+    fn range<'a>(&self, bounds: Bounds<'a>) -> Range<'a> {
+        if self.options.ranges { Range::Texts(bounds) } else { Range::Untold }
+    }
+
+    /// A bloom filter of `distinct` texts, where the column has one.
+    fn bloom_filter<'k>(&self, distinct: usize, keys: impl Iterator<Item = &'k u32>) -> Result<Option<Sbbf>> {
+        if !self.options.bloom_filter || distinct == 0 {
+            return Ok(None);
+        }
+        let mut filter = Sbbf::new_with_ndv_fpp(distinct as u64, FALSE_POSITIVES)?;
+        keys.for_each(|&key| filter.insert(self.texts.text(key)));
+        Ok(Some(filter))
+    }
+}
+
+fn index_width(entries: usize) -> u8 {
+    hybrid::width(u32::try_from(entries.saturating_sub(1)).unwrap_or(u32::MAX))
+}
+
+/// Appends a text behind its length, as Parquet's plain encoding has it.
+fn put(text: &[u8], page: &mut Vec<u8>) {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    page.extend_from_slice(&length.to_le_bytes());
+    page.extend_from_slice(text);
+}

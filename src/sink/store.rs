@@ -1,0 +1,128 @@
+//! Where the table's files go: a directory, or whatever else can take files whole or not at all.
+
+use std::fmt::{Debug, Display};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A place that files are written to. Paths are below it, with `/`.
+pub trait Store: Send + Sync {
+    /// Where it is, as it was named.
+    fn name(&self) -> String;
+
+    /// The first path below it that begins with one of `folders` and is there already.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn taken(&self, folders: &[&str]) -> io::Result<Option<String>>;
+
+    /// Starts a file that no reader sees before it is published.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn create(&self, path: &str) -> io::Result<Box<dyn StoredFile>>;
+}
+
+impl Debug for dyn Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// A file in the making. One that is dropped without being published leaves nothing.
+pub trait StoredFile: Write + Send {
+    /// Makes sure of every byte, so that publishing is all that is left.
+    ///
+    /// # Errors
+    /// When bytes cannot be written.
+    fn seal(&mut self) -> io::Result<()>;
+
+    /// Gives the sealed file its name.
+    ///
+    /// # Errors
+    /// When it cannot be named.
+    fn publish(&mut self) -> io::Result<()>;
+
+    /// Takes the file away again, published or not.
+    fn discard(&mut self);
+}
+
+/// A directory. Files have a hidden name until they are published.
+#[derive(Debug)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// A directory, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(root: &Path) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        Ok(Self { root: root.to_owned() })
+    }
+}
+
+impl Store for Directory {
+    fn name(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn taken(&self, folders: &[&str]) -> io::Result<Option<String>> {
+        Ok(folders.iter().find(|folder| self.root.join(folder).exists()).map(|folder| (*folder).to_owned()))
+    }
+
+    fn create(&self, path: &str) -> io::Result<Box<dyn StoredFile>> {
+        let path = self.root.join(path);
+        let folder = path.parent().unwrap_or(&self.root).to_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = folder.join(format!(".{name}.partial"));
+        fs::create_dir_all(&folder)?;
+        let file = BufWriter::new(File::create_new(&temporary)?);
+        Ok(Box::new(LocalFile { file, temporary, path, root: self.root.clone() }))
+    }
+}
+
+struct LocalFile {
+    file: BufWriter<File>,
+    temporary: PathBuf,
+    path: PathBuf,
+    root: PathBuf,
+}
+
+impl Write for LocalFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl StoredFile for LocalFile {
+    fn seal(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.path)
+    }
+
+    fn discard(&mut self) {
+        for path in [&self.temporary, &self.path] {
+            // The table is being given up already; a file that cannot be removed has a name that no reader takes up.
+            let _ = fs::remove_file(path);
+        }
+        let below = self.path.ancestors().skip(1).take_while(|folder| *folder != self.root);
+        // Only empty folders can be removed, and only those are meant.
+        below.take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
+    }
+}
+
+/// The text of a place for messages.
+pub(super) fn place(store: &dyn Store, path: &dyn Display) -> String {
+    format!("{}/{path}", store.name().trim_end_matches('/'))
+}
