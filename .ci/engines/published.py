@@ -6,6 +6,8 @@ Athena's and writes them for DuckDB.
 
 from collections import Counter
 
+import sqlglot
+
 from plain import at, user
 
 COMMON = {
@@ -130,3 +132,10 @@ GROUP BY unnested.arn""",
 def counted(groups):
     """Groups with their counts, as rows."""
     return [(*(group if isinstance(group, tuple) else (group,)), count) for group, count in Counter(groups).items()]
+
+
+def for_duckdb(text):
+    """A query of Athena's in DuckDB's dialect."""
+    translated = sqlglot.transpile(text, read="athena", write="duckdb")[0]
+    # Athena's UNNEST makes a column of each member; DuckDB's does when it is told to.
+    return translated.replace("UNNEST(resources) AS", "(SELECT UNNEST(resources, recursive := true)) AS")
