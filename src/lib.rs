@@ -8,6 +8,7 @@
 //! verify    is it what AWS delivered? digests, signatures, chains             no I/O
 //! event     inflated bytes to records, as spans of the source                 no I/O
 //! columns   records to Arrow columns                                          no I/O
+//! ddl       SQL that makes a written table readable                           no I/O
 //! sink      columns to Parquet files, whole or not at all
 //! report    counts, findings, chains: data only
 //! pipeline  joins the stages; the only place that spawns
@@ -22,6 +23,7 @@ pub mod archive;
 pub mod checkpoint;
 pub mod cli;
 pub mod columns;
+pub mod ddl;
 pub mod event;
 pub mod fetch;
 pub mod finding;

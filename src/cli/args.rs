@@ -10,6 +10,7 @@ use super::synth::SynthArgs;
 use super::values::{self, ArchiveAddress, Memory, Moment};
 use crate::archive::ids::{AccountId, OrgId, Region};
 use crate::archive::key::LogKind;
+use crate::ddl::{Location, Partitioning, TableName};
 
 /// Reads a whole AWS CloudTrail archive, proves it against its digest chain, and writes it as Parquet.
 #[derive(Debug, Parser)]
@@ -41,6 +42,9 @@ pub enum Command {
     /// Show what an archive holds, from names and sizes alone
     #[command(after_help = LS_EXAMPLES)]
     Ls(LsArgs),
+    /// Print the SQL that makes a written table readable for Athena, DuckDB or Spark
+    #[command(after_help = DDL_EXAMPLES)]
+    Ddl(DdlArgs),
     /// Make a signed archive of a made-up organization, with test keys
     #[command(after_help = SYNTH_EXAMPLES)]
     Synth(SynthArgs),
@@ -63,6 +67,15 @@ const LS_EXAMPLES: &str = "\
 Examples:
   trailproof ls s3://org-trail-logs
   trailproof ls ./mirror --format json";
+
+const DDL_EXAMPLES: &str = "\
+Prints two statements: the table, with every column of docs/schema.md, and a view of it with AWS's own
+column names (useridentity.arn, eventtime, requestparameters), which published CloudTrail queries name.
+
+Examples:
+  trailproof ddl athena --location s3://lake/cloudtrail
+  trailproof ddl duckdb --location ./week | duckdb week.db
+  trailproof ddl spark --location s3a://lake/cloudtrail --table proven --view cloudtrail";
 
 const SYNTH_EXAMPLES: &str = "\
 Examples:
@@ -265,6 +278,43 @@ pub struct FetchArgs {
     /// How to reach AWS.
     #[command(flatten)]
     pub aws: AwsArgs,
+}
+
+/// `ddl`.
+#[derive(Debug, ClapArgs)]
+pub struct DdlArgs {
+    /// Who shall read the table
+    #[arg(value_enum)]
+    pub engine: EngineArg,
+    /// Where the table lies: the folder that holds events/, as a URI or a path
+    #[arg(long, value_name = "URI")]
+    pub location: Location,
+    /// What to call the table
+    #[arg(long, value_name = "NAME", default_value = "trailproof")]
+    pub table: TableName,
+    /// What to call the view with AWS's own column names
+    #[arg(long, value_name = "NAME", default_value = "cloudtrail_logs")]
+    pub view: TableName,
+    /// How the table was written: event_date, or event_date,account,region
+    #[arg(long, value_name = "KEYS", default_value_t = Partitioning::Date)]
+    pub partition_by: Partitioning,
+    /// An account of the table; repeatable. Athena needs all of them for a table that is partitioned by account
+    #[arg(long, value_name = "ID")]
+    pub account: Vec<AccountId>,
+    /// A Region of the table; repeatable, likewise
+    #[arg(long, value_name = "NAME")]
+    pub region: Vec<Region>,
+}
+
+/// Who shall read a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineArg {
+    /// Amazon Athena, engine version 3
+    Athena,
+    /// DuckDB
+    Duckdb,
+    /// Apache Spark, from 3.4 on
+    Spark,
 }
 
 /// What to print.

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod config;
+mod ddl;
 mod inspect;
 mod keys;
 mod list;
@@ -75,6 +76,7 @@ pub fn run(args: Args) -> ExitCode {
         Command::Verify(verify) => inspect::verify(verify),
         Command::Ls(list) => list::run(list),
         Command::Keys(KeysCommand::Fetch(fetch)) => keys::fetch(fetch),
+        Command::Ddl(args) => ddl::run(args),
         Command::Synth(args) => make(&args),
     };
     match outcome {

@@ -1,0 +1,29 @@
+//! `ddl`.
+
+use std::io::{self, Write as _};
+
+use super::args::{DdlArgs, EngineArg};
+use super::{Failure, Outcome};
+use crate::ddl::{self, Engine, Request};
+
+/// Runs `ddl`.
+pub(super) fn run(args: DdlArgs) -> Result<Outcome, Failure> {
+    let request = Request {
+        engine: match args.engine {
+            EngineArg::Athena => Engine::Athena,
+            EngineArg::Duckdb => Engine::DuckDb,
+            EngineArg::Spark => Engine::Spark,
+        },
+        location: args.location,
+        table: args.table,
+        view: args.view,
+        partitioning: args.partition_by,
+        accounts: args.account,
+        regions: args.region,
+    };
+    let statements = ddl::write(&request).map_err(Failure::usage)?;
+    match io::stdout().write_all(statements.as_bytes()) {
+        Ok(()) => Ok(Outcome::Answer(0)),
+        Err(error) => Failure::output(error),
+    }
+}
