@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
+use futures_util::future;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
@@ -28,6 +29,9 @@ const IMPOSSIBLE: u64 = 4 << 30;
 /// Logs and stored bytes that one local job takes, so that tiny logs do not each pay for a job.
 const JOB_LOGS: usize = 64;
 const JOB_BYTES: u64 = 4 << 20;
+
+/// Fetched bodies that one job takes: as many as have arrived, up to this.
+const JOB_BODIES: usize = 16;
 
 /// What became of a log, for counting and for its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +130,17 @@ pub async fn read_all<S: Source, K: LogSink>(
         max_content: context.max_memory / 2,
         max_stored: (context.max_memory / 4) as u64,
     });
-    let jobs = into_jobs(&plans, order, S::IS_LOCAL);
-    let in_flight = if S::IS_LOCAL { context.workers.current_num_threads() * 2 } else { context.concurrency };
+    let fetched = if S::IS_LOCAL {
+        let jobs = stream::iter(into_jobs(&plans, order));
+        jobs.then(|job| future::join_all(job.into_iter().map(|log| fetch(context, &worker, log)))).left_stream()
+    } else {
+        let fetches = stream::iter(order).map(|log| fetch(context, &worker, log));
+        fetches.buffer_unordered(context.concurrency).ready_chunks(JOB_BODIES).right_stream()
+    };
+    let in_flight = context.workers.current_num_threads() * 2;
     let mut tally = Tally::default();
-    let mut done = stream::iter(jobs).map(|job| run_job(context, worker.clone(), job)).buffer_unordered(in_flight);
+    let done = fetched.map(|fetched| process(context, worker.clone(), fetched)).buffer_unordered(in_flight);
+    let mut done = std::pin::pin!(done);
     while let Some(outcomes) = done.next().await {
         for outcome in outcomes? {
             tally.add(outcome, findings, &context.metrics);
@@ -162,10 +173,7 @@ fn size_of(log: &PlannedLog) -> u64 {
     }
 }
 
-fn into_jobs(plans: &[PlacePlan], order: Vec<(u32, u32)>, is_local: bool) -> Vec<Vec<(u32, u32)>> {
-    if !is_local {
-        return order.into_iter().map(|log| vec![log]).collect();
-    }
+fn into_jobs(plans: &[PlacePlan], order: Vec<(u32, u32)>) -> Vec<Vec<(u32, u32)>> {
     let mut jobs: Vec<Vec<(u32, u32)>> = Vec::new();
     let mut bytes = JOB_BYTES;
     for (p, l) in order {
@@ -182,44 +190,50 @@ fn into_jobs(plans: &[PlacePlan], order: Vec<(u32, u32)>, is_local: bool) -> Vec
     jobs
 }
 
-async fn run_job<S: Source, K: LogSink>(
-    context: &Context<S>,
-    worker: Arc<Worker<K>>,
-    job: Vec<(u32, u32)>,
-) -> Result<Vec<LogOutcome>, K::Error> {
-    if context.is_cancelled() {
-        return Ok(job.into_iter().map(|_| LogOutcome::default()).collect());
-    }
-    let mut fetched = Vec::with_capacity(job.len());
-    for (p, l) in job {
-        let plan = &worker.plans[p as usize];
-        let object = plan.object(&plan.logs[l as usize]);
-        let body = if size_of(&plan.logs[l as usize]) > worker.max_stored {
-            Err(SourceError::TooLarge { size: size_of(&plan.logs[l as usize]), limit: worker.max_stored })
-        } else {
-            fetch(context, &object).await
-        };
-        fetched.push((p, l, object, body));
-    }
-    context
-        .compute(move || {
-            fetched
-                .into_iter()
-                .map(|(p, l, object, body)| worker.process(p as usize, l as usize, object, body))
-                .collect()
-        })
-        .await
+/// A log that was fetched, or could not be.
+struct Fetched {
+    p: usize,
+    l: usize,
+    object: ObjectRef,
+    body: Result<Body, SourceError>,
 }
 
-async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
+async fn fetch<S: Source, K>(context: &Context<S>, worker: &Worker<K>, (p, l): (u32, u32)) -> Fetched {
+    let (p, l) = (p as usize, l as usize);
+    let plan = &worker.plans[p];
+    let (object, size) = (plan.object(&plan.logs[l]), size_of(&plan.logs[l]));
+    let fetched = |object, body| Fetched { p, l, object, body };
+    if context.is_cancelled() {
+        return fetched(object, Err(SourceError::Other { detail: "the run was stopped".into() }));
+    }
+    if size > worker.max_stored {
+        return fetched(object, Err(SourceError::TooLarge { size, limit: worker.max_stored }));
+    }
     if S::IS_LOCAL {
-        return context.source.read(object).await;
+        let body = context.source.read(&object).await;
+        return fetched(object, body);
     }
     let permit = context.requests.clone().acquire_owned().await;
-    let (source, retry, object) = (context.source.clone(), context.retry, object.clone());
-    let body = spawn(async move { retry.run(|| source.read(&object)).await }).await;
+    let (source, retry) = (context.source.clone(), context.retry);
+    let (object, body) = spawn(async move {
+        let body = retry.run(|| source.read(&object)).await;
+        (object, body)
+    })
+    .await;
     drop(permit);
-    body
+    fetched(object, body)
+}
+
+/// Has a worker process what was fetched; a stopped run has not come to it.
+async fn process<S: Source, K: LogSink>(
+    context: &Context<S>,
+    worker: Arc<Worker<K>>,
+    fetched: Vec<Fetched>,
+) -> Result<Vec<LogOutcome>, K::Error> {
+    if context.is_cancelled() {
+        return Ok(fetched.into_iter().map(|_| LogOutcome::default()).collect());
+    }
+    context.compute(move || fetched.into_iter().map(|fetched| worker.process(fetched)).collect()).await
 }
 
 /// What became of one log. The default is one that the stopped run did not come to.
@@ -286,13 +300,8 @@ thread_local! {
 }
 
 impl<K: LogSink> Worker<K> {
-    fn process(
-        &self,
-        p: usize,
-        l: usize,
-        object: ObjectRef,
-        body: Result<Body, SourceError>,
-    ) -> Result<LogOutcome, K::Error> {
+    fn process(&self, fetched: Fetched) -> Result<LogOutcome, K::Error> {
+        let Fetched { p, l, object, body } = fetched;
         let plan = &self.plans[p];
         let log = &plan.logs[l];
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
