@@ -71,7 +71,7 @@ async fn list_all<S: Source>(
 ) -> (Vec<(String, u64)>, Vec<String>) {
     let (mut objects, mut folders, mut continuation) = (Vec::new(), Vec::new(), None::<String>);
     loop {
-        let request = ListRequest { bucket, prefix, by_folder, continuation: continuation.as_deref() };
+        let request = ListRequest { bucket, prefix, by_folder, continuation: continuation.as_deref(), after: None };
         let page = source.list(request).await.unwrap();
         objects.extend(page.objects.into_iter().map(|listed| (listed.key, listed.size)));
         folders.extend(page.folders);
@@ -104,6 +104,9 @@ async fn holds_the_contract<S: Source>(source: &S, bucket: &str) {
     let (objects_here, folders) = list_all(source, bucket, "a/", true).await;
     assert_eq!((objects_here, folders), (vec![("a/b".to_owned(), 6)], names(&["a/c/"])));
     assert_eq!(list_all(source, bucket, "nothing/here/", true).await, (vec![], vec![]));
+    let after = ListRequest { bucket, prefix: "a/", by_folder: false, continuation: None, after: Some("a/b") };
+    let behind = source.list(after).await.unwrap().objects;
+    assert_eq!(behind.into_iter().map(|listed| listed.key).collect::<Vec<_>>(), names(&["a/c/d e+f%20g&h=i"]));
 
     for (key, body, metadata) in objects() {
         let place = object(bucket, &key);

@@ -274,8 +274,13 @@ async fn list_place<S: Source>(
         let path = format!("{root}{}/{folder}/{}/", place.account, place.region);
         let mut continuation: Option<String> = None;
         loop {
-            let request =
-                ListRequest { bucket, prefix: &path, by_folder: false, continuation: continuation.as_deref() };
+            let request = ListRequest {
+                bucket,
+                prefix: &path,
+                by_folder: false,
+                continuation: continuation.as_deref(),
+                after: None,
+            };
             match context.retry.run(|| context.source.list(request)).await {
                 Ok(page) => {
                     for object in &page.objects {

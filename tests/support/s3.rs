@@ -225,7 +225,7 @@ impl S3 for Protocol {
         }
         let buckets = self.0.buckets.lock().unwrap();
         let objects = buckets.get(&input.bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
-        let after = input.continuation_token.unwrap_or_default();
+        let after = input.continuation_token.or(input.start_after).unwrap_or_default();
         let (mut contents, mut folders) = (Vec::new(), Vec::<String>::new());
         let mut last = String::new();
         let mut is_truncated = false;
