@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 use super::digests::Judged;
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::{LogObject, Root};
-use crate::archive::key::{self, AccountRegion, LogKind, ObjectName};
+use crate::archive::key::{self, AccountRegion, LogKind, LogName, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::report::Findings;
@@ -96,7 +97,7 @@ impl PlacePlan {
             if !scope.includes_organization(root.org.as_ref()) || !scope.includes_kind(kind) {
                 continue;
             }
-            if !scope.includes_log(minute) {
+            if !scope.includes_log(minute) && !is_misdated(&object.name, scope) {
                 if listing.is_none() && kind == LogKind::CloudTrail {
                     before.note(minute, coverage, scope);
                 }
@@ -163,6 +164,19 @@ impl PlacePlan {
     }
 }
 
+/// Whether a log lies in the folder of a day that was asked for under a name of another time: readers that go by folders
+/// read it.
+fn is_misdated(name: &LogName, scope: &Scope) -> bool {
+    let ends = || {
+        let first = Offset::UTC.to_timestamp(name.day.at(0, 0, 0, 0)).ok()?;
+        Some((first, first.checked_add(SignedDuration::from_hours(24)).ok()?))
+    };
+    let was_asked_for = |(first, end): (Timestamp, Timestamp)| {
+        scope.from.is_none_or(|from| from < end) && scope.to.is_none_or(|to| first < to)
+    };
+    Offset::UTC.to_datetime(name.minute).date() != name.day && ends().is_some_and(was_asked_for)
+}
+
 /// The kinds of log that digests name.
 pub fn kinds_named<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<LogKind> {
     let mut kinds = BTreeSet::from([LogKind::CloudTrail]);
@@ -190,6 +204,11 @@ impl Listings {
                 let sentence = "the log is listed more than once";
                 let finding = Finding::new(FindingId::LogListedTwice, &key, sentence).by_digest(&*listing.digest);
                 findings.add(finding.compared(first.hash, listing.hash));
+                if first.hash != listing.hash {
+                    let sentence = "two signed digests record different content for the log, and it can have only one";
+                    let finding = Finding::new(FindingId::LogAltered, &key, sentence).by_digest(&*listing.digest);
+                    findings.add(finding.compared(first.hash, listing.hash));
+                }
                 continue;
             }
             by_place.insert((bucket, key), listing);

@@ -211,7 +211,7 @@ impl Totals {
     }
 }
 
-/// Whether a digest's chain was asked for.
+/// Whether a digest was asked for.
 fn in_scope(scope: &Scope, key: &str) -> bool {
     let parsed = key::parse(key);
     match parsed.name {
@@ -219,6 +219,7 @@ fn in_scope(scope: &Scope, key: &str) -> bool {
             scope.includes_organization(parsed.org.as_ref())
                 && scope.includes(&place)
                 && scope.includes_trail(&name.trail)
+                && scope.includes_digest(name.end)
         }
         _ => false,
     }

@@ -12,13 +12,13 @@ mod logs;
 mod periods;
 mod signed;
 
-
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use support::chain::{BUCKET, Built, Chain, KEY, OTHER_KEY, gzip, listed};
 use support::{ids, worst};
+use trailproof::sha256::encode_hex;
 
 /// The period that the chain covers.
 const PERIOD: [&str; 4] = ["--from", "2026-01-02T16:01:31Z", "--to", "2026-01-03T06:31:31Z"];

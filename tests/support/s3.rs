@@ -107,8 +107,10 @@ impl Store {
 
     pub fn set_keys(&self, keys: Vec<Value>) {
         let with_validity = |mut key: Value| {
-            key["ValidityStartTime"] = 1_735_689_600.into();
-            key["ValidityEndTime"] = 1_893_456_000.into();
+            if key["ValidityStartTime"].is_null() {
+                key["ValidityStartTime"] = 1_735_689_600.into();
+                key["ValidityEndTime"] = 1_893_456_000.into();
+            }
             key
         };
         *self.keys.lock().unwrap() = keys.into_iter().map(with_validity).collect();
