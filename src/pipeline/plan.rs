@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::digests::Judged;
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::{LogObject, Root};
-use crate::archive::key::{self, AccountRegion, LogKind, LogName, ObjectName};
+use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, LogName, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::report::Findings;
@@ -71,10 +71,12 @@ pub struct PlacePlan {
 impl PlacePlan {
     /// Joins what was listed with what the digests say.
     ///
-    /// `kinds_named` are the kinds of log that any digest of the run names.
+    /// `kinds_named` are the kinds of log that any digest of the run names, `not_listed` the folders that could not be
+    /// listed.
     pub fn new(
         judged: Judged,
         kinds_named: &BTreeSet<LogKind>,
+        not_listed: &[String],
         scope: &Scope,
         period: &Period,
         findings: &mut Findings,
@@ -85,6 +87,10 @@ impl PlacePlan {
             .map(|root| Coverage::of(conclusion.windows.get(&root.prefix).cloned().unwrap_or_default()))
             .collect();
         let unknown = Coverage::of(conclusion.unknown.clone());
+        let is_blind = roots.iter().any(|root| {
+            let digests = format!("{}{}/{DIGEST_FOLDER}/{}/", root.prefix, place.account, place.region);
+            not_listed.iter().any(|folder| digests.starts_with(folder) || folder.starts_with(&digests))
+        });
         let is_directory = roots.iter().all(|root| root.bucket.is_empty());
         let mut listings = Listings::of(conclusion.listings, is_directory, findings);
         let (mut uncovered, mut before) = (Uncovered::default(), BeforeFirst::default());
@@ -108,14 +114,14 @@ impl PlacePlan {
                 Some(listing) => Listed::Yes { hash: listing.hash, digest: listing.digest },
                 None if !kinds_named.contains(&kind) => Listed::Uncovered,
                 None => match coverage.of_log(minute, period.latest()) {
+                    Covered::NotYet => Listed::Pending,
+                    // What could not be read or listed is told of; whether a digest in it lists this log is not known.
+                    _ if is_blind || unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::Yes => Listed::Unlisted,
-                    // The digest that could not be read is told of; whether it lists this log is not known.
-                    _ if unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::No => {
                         uncovered.note(minute);
                         Listed::Uncovered
                     }
-                    Covered::NotYet => Listed::Pending,
                 },
             };
             logs.push(PlannedLog { place: LogPlace::Object(object), listed });

@@ -6,10 +6,12 @@
 mod support;
 
 mod chains;
+mod checkpoints;
 mod digests;
 mod keys;
 mod logs;
 mod periods;
+mod reading;
 mod signed;
 
 use std::collections::BTreeMap;

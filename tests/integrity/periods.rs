@@ -38,3 +38,46 @@ fn periods_scopes_and_moves() {
         Case { args: vec![], ..case("moved, and not said", unmapped, 1, &["digest-moved", "log-uncovered"]) },
     ]);
 }
+
+#[test]
+fn both_ends_of_the_period_are_held_to_two_hours() {
+    // The chain covers 2026-01-02T17:01:31Z to 2026-01-03T05:01:31Z.
+    let asked = |name, code, from: &'static str, to: &'static str| Case {
+        args: vec!["--from", from, "--to", to],
+        ..case(name, Chain::new().build(), code, if code == 0 { &[] } else { &["period-not-covered"] })
+    };
+    check(vec![
+        asked("two hours at both ends", 0, "2026-01-02T15:01:31Z", "2026-01-03T07:01:31Z"),
+        asked("a second more at the start", 3, "2026-01-02T15:01:30Z", "2026-01-03T07:01:31Z"),
+        asked("a second more at the end", 3, "2026-01-02T15:01:31Z", "2026-01-03T07:01:32Z"),
+        asked("with offsets", 0, "2026-01-02T16:01:31+01:00", "2026-01-02T23:01:31-08:00"),
+        asked("an hour inside", 0, "2026-01-02T20:10:00Z", "2026-01-02T20:20:00Z"),
+    ]);
+    let outside = |name, from: &'static str, to: &'static str| Case {
+        args: vec!["--from", from, "--to", to],
+        ..case(name, Chain::new().build(), 3, &["nothing-to-verify"])
+    };
+    check(vec![outside("before it", "2025-12-01", "2025-12-02"), outside("after it", "2026-02-01", "2026-02-02")]);
+}
+
+#[test]
+fn nothing_at_all_is_no_pass() {
+    check(vec![Case {
+        args: vec![],
+        ..case(
+            "an empty archive",
+            Built { public_keys: vec![KEY.listed()], ..Built::default() },
+            3,
+            &["nothing-to-verify"],
+        )
+    }]);
+    let mut foreign = Built { public_keys: vec![KEY.listed()], ..Built::default() };
+    foreign.objects.insert("readme.txt".into(), (b"hello".to_vec(), BTreeMap::new()));
+    check(vec![Case { args: vec![], ..case("nothing of CloudTrail's", foreign, 3, &["nothing-to-verify"]) }]);
+}
+
+#[test]
+fn a_period_the_wrong_way_round_is_a_usage_error() {
+    let answer = Chain::new().build().verify(&["--from", "2026-01-03", "--to", "2026-01-02"]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+}
