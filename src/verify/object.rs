@@ -158,7 +158,8 @@ impl DigestObject {
     /// Whether the content is a digest that says it belongs where the object lies.
     pub(super) fn claims_its_place(&self) -> bool {
         let readings = self.content.as_ref().map(|content| content.readings.as_slice()).unwrap_or_default();
-        readings.iter().any(|reading| reading.digest.as_ref().is_ok_and(|digest| digest.place.key == self.place.key))
+        let claims = |digest: &Digest| self.found_at(&digest.place) == self.place;
+        readings.iter().any(|reading| reading.digest.as_ref().is_ok_and(claims))
     }
 
     pub(super) fn settle(&mut self, standing: Standing, problem: Option<Finding>) {

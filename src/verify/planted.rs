@@ -6,8 +6,8 @@
 //!
 //! - its day folder is not the day of its time, or
 //! - its time lies inside the hours of a signed digest of its chain, or
-//! - its content does not claim the name, and its time is none at which digests of its chain end: in another minute and
-//!   second of the hour, or hours after the newest one with nothing between.
+//! - its content does not claim the place, and its time is none at which another digest of its chain ends: that of a signed
+//!   one, one in another minute and second of the hour, or hours after the newest one with nothing between.
 //!
 //! Where no digest of the chain is signed but others of the account and Region are, a content that does not claim its name
 //! counts as planted too: a chain of which nothing was ever signed proves nothing either way.
@@ -48,6 +48,7 @@ impl Group {
             let chain = chains.entry(id_of(digest)).or_default();
             if let Some(window) = digest.window() {
                 any_signed = true;
+                chain.ends.insert(digest.name.end);
                 pointed.extend(digest.pointed());
                 chain.windows.push(window);
             }
@@ -76,6 +77,8 @@ impl Group {
 #[derive(Default)]
 struct Signed {
     windows: Vec<Window>,
+    /// The times in their names.
+    ends: BTreeSet<Timestamp>,
     /// The end of the newest object so far that may be one of its digests.
     reached: Option<Timestamp>,
 }
@@ -85,12 +88,12 @@ impl Signed {
         self.windows.iter().any(|window| window.from < end && end < window.to)
     }
 
-    /// Whether a digest of the chain may have ended then.
+    /// Whether another digest of the chain may have ended then.
     fn may_end_at(&self, end: Timestamp, any_signed: bool) -> bool {
         let Some(newest) = self.windows.iter().map(|window| window.to).max() else { return !any_signed };
         let in_step = self.windows.iter().any(|window| second_of_hour(window.to) == second_of_hour(end));
         let follows = self.reached.is_none_or(|reached| end.duration_since(reached) <= NEXT);
-        in_step && (end <= newest || follows)
+        in_step && !self.ends.contains(&end) && (end <= newest || follows)
     }
 }
 
