@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
 use jiff::Timestamp;
-use support::s3::{BUCKET, Fault, Server};
+use support::s3::{BUCKET, Fault, Server, TokioSleep};
 use trailproof::fetch::Retry;
 use trailproof::source::aws::Aws;
 use trailproof::source::directory::{self, Directory};
@@ -43,20 +43,9 @@ async fn aws(server: &Server) -> Aws {
         .region(Region::new("us-east-1"))
         .endpoint_url(server.url())
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-        .sleep_impl(aws_sdk_s3::config::SharedAsyncSleep::new(aws_smithy_sleep()))
+        .sleep_impl(aws_sdk_s3::config::SharedAsyncSleep::new(TokioSleep))
         .build();
     Aws::from_config(config, true)
-}
-
-fn aws_smithy_sleep() -> impl aws_sdk_s3::config::AsyncSleep + 'static {
-    #[derive(Debug)]
-    struct Tokio;
-    impl aws_sdk_s3::config::AsyncSleep for Tokio {
-        fn sleep(&self, duration: Duration) -> aws_sdk_s3::config::Sleep {
-            aws_sdk_s3::config::Sleep::new(tokio::time::sleep(duration))
-        }
-    }
-    Tokio
 }
 
 fn object(bucket: &str, key: &str) -> ObjectRef {

@@ -17,6 +17,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     Region as SdkRegion, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::{Bytes, BytesMut};
@@ -51,6 +52,20 @@ impl S3Source {
     pub async fn connect(aws: &Aws, bucket: &str) -> Result<Self, SourceError> {
         let main = (bucket.to_owned(), Arc::new(access_to(aws, bucket).await?));
         Ok(Self { aws: aws.clone(), no_progress: NO_PROGRESS, others: Mutex::default(), main })
+    }
+
+    /// Takes the configured Region for the bucket's: for when its own could not be found out.
+    ///
+    /// # Errors
+    /// [`SourceError`] when that Region has no way to the bucket.
+    pub async fn in_configured_region(aws: &Aws, bucket: &str) -> Result<Self, SourceError> {
+        let access = Access::learn(aws, &client_in(aws, None), bucket).await?;
+        Ok(Self {
+            aws: aws.clone(),
+            no_progress: NO_PROGRESS,
+            others: Mutex::default(),
+            main: (bucket.to_owned(), Arc::new(access)),
+        })
     }
 
     /// The same with another limit on how long a body may go without a byte.
@@ -120,39 +135,44 @@ async fn access_to(aws: &Aws, bucket: &str) -> Result<Access, SourceError> {
 }
 
 /// A client in the bucket's own Region, with path-style addressing at endpoints that are not AWS's.
+fn client_in(aws: &Aws, region: Option<String>) -> Client {
+    let mut builder = aws_sdk_s3::config::Builder::from(&aws.config)
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .force_path_style(aws.path_style);
+    if let Some(region) = region {
+        builder = builder.region(SdkRegion::new(region));
+    }
+    Client::from_conf(builder.build())
+}
+
+/// The same, after asking in which Region the bucket lies.
 async fn client_for(aws: &Aws, bucket: &str) -> Result<Client, SourceError> {
-    let settings = |region: Option<String>| {
-        let mut builder = aws_sdk_s3::config::Builder::from(&aws.config)
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .force_path_style(aws.path_style);
-        if let Some(region) = region {
-            builder = builder.region(SdkRegion::new(region));
-        }
-        Client::from_conf(builder.build())
-    };
-    let first = settings(None);
+    let first = client_in(aws, None);
     let head = first.head_bucket().bucket(bucket).set_expected_bucket_owner(aws.expected_bucket_owner.clone());
     let region = match head.send().await {
         Ok(answer) => answer.bucket_region().map(str::to_owned),
         Err(failure) => {
             let told =
                 failure.raw_response().and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(str::to_owned);
-            // An answer that names the Region is enough: whether listing is allowed shows when listing.
+            let answered = matches!(failure, SdkError::ServiceError(_));
+            // An answer that names the Region is enough, and one that refuses will do: whether listing is allowed shows
+            // when listing.
             match (told, error::map(failure, bucket)) {
                 (_, missing @ SourceError::NoSuchPlace { .. }) => return Err(missing),
                 (Some(region), _) => Some(region),
                 (None, SourceError::Missing) => {
                     return Err(SourceError::NoSuchPlace { what: format!("bucket {bucket}") });
                 }
+                (None, SourceError::Denied { .. }) if answered => None,
                 (None, error) => return Err(error),
             }
         }
     };
     Ok(match region {
-        Some(region) => settings(Some(region)),
+        Some(region) => client_in(aws, Some(region)),
         None => first,
     })
 }
