@@ -74,7 +74,7 @@ fn report_of(server: &Server, no_progress: Duration) -> Value {
         let aws = Aws::from_config(config, true);
         let source = match S3Source::connect(&aws, RECORDED).await {
             Ok(source) => source,
-            Err(_) => S3Source::in_configured_region(&aws, RECORDED),
+            Err(_) => S3Source::in_configured_region(&aws, RECORDED).await.unwrap(),
         };
         let source = source.with_no_progress_limit(no_progress);
         let report = inprocess::report(source, RECORDED, &Keys::service(aws), Setup::default()).await;

@@ -67,9 +67,20 @@ pub struct NoTable;
 
 impl LogSink for NoTable {
     type Error = Infallible;
+    type Batch = ();
 
-    fn take(&self, _: &LogContent<'_>) -> Result<Records, Infallible> {
+    fn begin(&self) {}
+
+    fn take(&self, (): &mut (), _: &LogContent<'_>) -> Result<Records, Infallible> {
         Ok(Records::default())
+    }
+
+    fn end(&self, (): &mut ()) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn put(&self, (): ()) -> Result<(), Infallible> {
+        Ok(())
     }
 }
 
