@@ -145,10 +145,13 @@ fn inflate_whole(object: &[u8], cap: usize, content: &mut Vec<u8>) -> Option<Inf
     }
     content.resize(length, 0);
     let written = WHOLE_BUFFER.with_borrow_mut(|inflater| inflater.gzip_decompress(object, content).ok())?;
-    // The inflater has checked the eight trailer bytes where the stream ended, wherever that was. They end the object
-    // if they stand nowhere else in it: then nothing follows the member.
+    // The inflater has checked the eight trailer bytes where the stream ended, wherever that was. If the object's last
+    // eight bytes are the same ones and stand nowhere else in it, then that was its end and nothing follows the member.
+    let mut crc = libdeflater::Crc::new();
+    crc.update(content);
+    let is_trailer = trailer[..4] == crc.sum().to_le_bytes();
     let stands_alone = memmem::find(object, trailer) == Some(object.len() - 8);
-    (written == length && stands_alone).then(|| Inflated {
+    (written == length && is_trailer && stands_alone).then(|| Inflated {
         first_member: length as u64,
         total: length as u64,
         ..Inflated::default()
@@ -349,6 +352,18 @@ mod tests {
         let (content, told) = inflated(&object);
         assert_eq!(content, b"listed content and more");
         assert_eq!(told.damage, vec![Damage::SeveralMembers, Damage::TrailingBytes]);
+    }
+
+    /// The last member's length fits the first one's content; only its CRC gives it away.
+    #[test]
+    fn a_second_member_of_the_same_length_is_seen() {
+        let (one, two) = (gzip(b"listed content"), gzip(b"other content!"));
+        let (content, told) = inflated(&[one.as_slice(), &two].concat());
+        assert_eq!(content, b"listed contentother content!");
+        assert_eq!(told.damage, vec![Damage::SeveralMembers]);
+        let mut trailer = one[one.len() - 8..].to_vec();
+        trailer[0] ^= 1;
+        assert_eq!(inflated(&[one, trailer].concat()).1.damage, vec![Damage::TrailingBytes]);
     }
 
     #[test]
