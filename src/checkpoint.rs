@@ -78,10 +78,10 @@ impl Checkpoint {
         self.heads.values().map(|head| head.end).min()
     }
 
-    /// Chains that `is_in_scope` and that are no longer there at all.
-    pub fn vanished(&self, chains: &[ChainSummary], is_in_scope: impl Fn(&str) -> bool) -> Vec<Finding> {
+    /// Chains whose heads `were_asked_for` and that are no longer there at all.
+    pub fn vanished(&self, chains: &[ChainSummary], were_asked_for: impl Fn(&str) -> bool) -> Vec<Finding> {
         let there: std::collections::BTreeSet<String> = chains.iter().map(|chain| chain.chain.to_string()).collect();
-        let gone = self.heads.iter().filter(|(chain, head)| !there.contains(*chain) && is_in_scope(&head.key));
+        let gone = self.heads.iter().filter(|(chain, head)| !there.contains(*chain) && were_asked_for(&head.key));
         gone.map(|(chain, head)| {
             let sentence =
                 format!("the chain {chain} was there at the checkpoint and is gone, with all of its digests");

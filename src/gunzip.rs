@@ -26,7 +26,7 @@ pub enum Damage {
     EmptyMember,
     /// The content is split over several members.
     SeveralMembers,
-    /// Extra or comment bytes in a member's header.
+    /// Extra or comment bytes in a member's header, or more in place of a file name.
     HeaderFields,
     /// The object ends before a member's CRC and length.
     TrailerMissing,
@@ -200,6 +200,9 @@ fn walk_members(object: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> Inflated 
     inflated
 }
 
+/// The longest file name that file systems have; `gzip` writes one into the header, a longer one is no file's.
+const MAX_FILE_NAME: usize = 255;
+
 struct Header {
     len: usize,
     carries_data: bool,
@@ -221,15 +224,18 @@ fn member_header(bytes: &[u8]) -> Option<Header> {
         let size = bytes.get(len..len + 2)?;
         len += 2 + usize::from(u16::from_le_bytes([size[0], size[1]]));
     }
+    let mut long_name = false;
     for flag in [FNAME, FCOMMENT] {
         if flags & flag != 0 {
-            len += memchr::memchr(0, bytes.get(len..)?)? + 1;
+            let text = memchr::memchr(0, bytes.get(len..)?)?;
+            long_name |= text > MAX_FILE_NAME;
+            len += text + 1;
         }
     }
     if flags & FHCRC != 0 {
         len += 2;
     }
-    (len <= bytes.len()).then_some(Header { len, carries_data: flags & (FEXTRA | FCOMMENT) != 0 })
+    (len <= bytes.len()).then_some(Header { len, carries_data: long_name || flags & (FEXTRA | FCOMMENT) != 0 })
 }
 
 struct Member {

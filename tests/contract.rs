@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
 use jiff::Timestamp;
-use support::s3::{BUCKET, Fault, Server};
+use support::s3::{BUCKET, Fault, Server, TokioSleep};
 use trailproof::fetch::Retry;
 use trailproof::source::aws::Aws;
 use trailproof::source::directory::{self, Directory};
@@ -43,20 +43,9 @@ async fn aws(server: &Server) -> Aws {
         .region(Region::new("us-east-1"))
         .endpoint_url(server.url())
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-        .sleep_impl(aws_sdk_s3::config::SharedAsyncSleep::new(aws_smithy_sleep()))
+        .sleep_impl(aws_sdk_s3::config::SharedAsyncSleep::new(TokioSleep))
         .build();
     Aws::from_config(config, true)
-}
-
-fn aws_smithy_sleep() -> impl aws_sdk_s3::config::AsyncSleep + 'static {
-    #[derive(Debug)]
-    struct Tokio;
-    impl aws_sdk_s3::config::AsyncSleep for Tokio {
-        fn sleep(&self, duration: Duration) -> aws_sdk_s3::config::Sleep {
-            aws_sdk_s3::config::Sleep::new(tokio::time::sleep(duration))
-        }
-    }
-    Tokio
 }
 
 fn object(bucket: &str, key: &str) -> ObjectRef {
@@ -71,7 +60,7 @@ async fn list_all<S: Source>(
 ) -> (Vec<(String, u64)>, Vec<String>) {
     let (mut objects, mut folders, mut continuation) = (Vec::new(), Vec::new(), None::<String>);
     loop {
-        let request = ListRequest { bucket, prefix, by_folder, continuation: continuation.as_deref() };
+        let request = ListRequest { bucket, prefix, by_folder, continuation: continuation.as_deref(), after: None };
         let page = source.list(request).await.unwrap();
         objects.extend(page.objects.into_iter().map(|listed| (listed.key, listed.size)));
         folders.extend(page.folders);
@@ -104,6 +93,9 @@ async fn holds_the_contract<S: Source>(source: &S, bucket: &str) {
     let (objects_here, folders) = list_all(source, bucket, "a/", true).await;
     assert_eq!((objects_here, folders), (vec![("a/b".to_owned(), 6)], names(&["a/c/"])));
     assert_eq!(list_all(source, bucket, "nothing/here/", true).await, (vec![], vec![]));
+    let after = ListRequest { bucket, prefix: "a/", by_folder: false, continuation: None, after: Some("a/b") };
+    let behind = source.list(after).await.unwrap().objects;
+    assert_eq!(behind.into_iter().map(|listed| listed.key).collect::<Vec<_>>(), names(&["a/c/d e+f%20g&h=i"]));
 
     for (key, body, metadata) in objects() {
         let place = object(bucket, &key);

@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::text::Paint;
 use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, summary};
+use crate::fetch::Retry;
 use crate::finding::Finding;
 use crate::pipeline::Context;
 use crate::pipeline::digests::{KeyService, Keys};
@@ -85,7 +86,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
                 job.run(&context, "".into(), String::new(), &keys).await
             }
             ArchiveAddress::S3 { bucket, prefix } => {
-                let source = S3Source::connect(&aws, bucket).await.map_err(unreachable_archive)?;
+                let source = connect(&aws, bucket).await.map_err(unreachable_archive)?;
                 let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
                 job.run(&context, bucket.as_str().into(), prefix.clone(), &keys).await
             }
@@ -101,6 +102,14 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         config::write_whole(file, next.write(now).as_bytes())?;
     }
     finish(&args, &report, place.as_ref())
+}
+
+/// A source for the bucket. Where S3 does not answer, the run goes on: what cannot be listed is then told as that.
+async fn connect(aws: &Aws, bucket: &str) -> Result<S3Source, SourceError> {
+    match Retry::default().run(|| S3Source::connect(aws, bucket)).await {
+        Err(error) if error.is_transient() => S3Source::in_configured_region(aws, bucket).await,
+        settled => settled,
+    }
 }
 
 /// The bucket itself cannot be reached: nothing was looked at.

@@ -14,10 +14,11 @@ use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::source::aws::Aws;
 use crate::source::{Body, ListRequest, ObjectRef, Source, SourceError, directory};
-use crate::verify::chain::{Conclusion, DigestObject, Group};
+use crate::verify::chain::{Conclusion, Group};
 use crate::verify::digest::Recorded;
 use crate::verify::edges::Period;
 use crate::verify::keys::{GivenKey, KeyRing};
+use crate::verify::object::DigestObject;
 use crate::verify::window::{Coverage, Window};
 
 /// Stored digests larger than this are not read; a digest takes about 60 bytes a log, compressed.
@@ -225,14 +226,16 @@ async fn follow<S: Source>(
     inventory: &mut Inventory,
     findings: &mut Vec<Finding>,
 ) {
-    let is_directory = inventory.roots.iter().all(|root| root.bucket.is_empty());
     for recorded in wanted {
         let parsed = key::parse(&recorded.key);
-        let ObjectName::Digest(_, name) = parsed.name else {
-            group.absent.insert(recorded);
-            continue;
+        let name = match parsed.name {
+            ObjectName::Digest(of, name) if of == *place => name,
+            _ => {
+                group.absent.insert(recorded);
+                continue;
+            }
         };
-        let bucket: Arc<str> = if is_directory { "".into() } else { recorded.bucket.as_str().into() };
+        let bucket: Arc<str> = recorded.bucket.as_str().into();
         let known = inventory.roots.iter().any(|root| root.bucket == bucket);
         if !known {
             let before: Vec<_> = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
@@ -247,11 +250,10 @@ async fn follow<S: Source>(
             let named: Vec<_> = named.filter(|(name, _, _)| context.scope.includes_digest(name.end)).collect();
             group.digests.extend(read_all(context, named).await);
         }
-        if group.digests.iter().any(|digest| digest.place.key == recorded.key) {
+        if group.digests.iter().any(|digest| digest.place == recorded) {
             continue;
         }
-        let at = Recorded { bucket: bucket.to_string(), key: recorded.key.clone() };
-        let digest = read_one(context, name, at, 0).await;
+        let digest = read_one(context, name, recorded.clone(), 0).await;
         if digest.is_missing() {
             group.absent.insert(recorded);
         } else {
@@ -274,8 +276,13 @@ async fn list_place<S: Source>(
         let path = format!("{root}{}/{folder}/{}/", place.account, place.region);
         let mut continuation: Option<String> = None;
         loop {
-            let request =
-                ListRequest { bucket, prefix: &path, by_folder: false, continuation: continuation.as_deref() };
+            let request = ListRequest {
+                bucket,
+                prefix: &path,
+                by_folder: false,
+                continuation: continuation.as_deref(),
+                after: None,
+            };
             match context.retry.run(|| context.source.list(request)).await {
                 Ok(page) => {
                     for object in &page.objects {

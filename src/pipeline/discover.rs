@@ -1,4 +1,14 @@
 //! Lists an archive into an [`Inventory`], following the folders that lead to CloudTrail's own.
+//!
+//! ```text
+//! by folder:  AWSLogs/ ─▶ o-x/ ─▶ account/ ─▶ kind/ ─▶ Region/        one request each
+//! flat:                                               Region/ ─▶ page ─▶ page ─▶ …   while each page spans long times
+//! split:      a full page that fits one day: by folder again, and every later day flat, side by side
+//! ```
+//!
+//! Pages of one listing come one after the other, so a busy Region would take as long as all others together. It is split
+//! at the folders (years, months or days) that a page fits in: then each part is worth requests of its own.
+//! Invariant: after a split every key is listed at most once and at least once: what comes behind the last key of the page.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +26,7 @@ use crate::archive::key::{AccountRegion, DIGEST_FOLDER, LogKind};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
-use crate::source::{ListRequest, Source, SourceError};
+use crate::source::{ListRequest, Page, Source, SourceError};
 
 /// How much to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +43,16 @@ struct Work {
     prefix: String,
     by_folder: bool,
     continuation: Option<String>,
+    split: Option<Split>,
+}
+
+/// A listing that goes on in parts.
+#[derive(Clone)]
+struct Split {
+    /// Everything up to this key was listed already.
+    after: Arc<str>,
+    /// How many folders below the Region the parts lie: 1 for years, 3 for days.
+    depth: usize,
 }
 
 /// Lists everything in scope below `prefix` of `bucket`.
@@ -47,7 +67,7 @@ pub async fn discover<S: Source>(
 ) -> Result<(Inventory, Vec<Finding>), SourceError> {
     let mut listing =
         Listing { scope: &context.scope, thoroughness, queue: VecDeque::new(), inventory: Inventory::default() };
-    listing.follow(bucket.clone(), prefix.to_owned());
+    listing.follow(bucket.clone(), prefix.to_owned(), None);
     let mut findings = Vec::new();
     let mut running = FuturesUnordered::new();
     loop {
@@ -59,15 +79,7 @@ pub async fn discover<S: Source>(
         match outcome {
             Ok(page) => {
                 Metrics::add(&context.metrics.listed, page.objects.len() as u64);
-                for object in &page.objects {
-                    listing.inventory.add(&work.bucket, &object.key, object.size);
-                }
-                for folder in page.folders {
-                    listing.follow(work.bucket.clone(), folder);
-                }
-                if page.next.is_some() {
-                    listing.queue.push_front(Work { continuation: page.next, ..work });
-                }
+                listing.take(work, page);
             }
             Err(error @ SourceError::NoSuchPlace { .. }) => return Err(error),
             Err(error) => {
@@ -85,7 +97,7 @@ pub async fn discover<S: Source>(
     Ok((listing.inventory, findings))
 }
 
-async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result<crate::source::Page, SourceError>) {
+async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result<Page, SourceError>) {
     let (source, retry) = (context.source.clone(), context.retry);
     spawn(async move {
         let page = retry
@@ -95,6 +107,7 @@ async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result
                     prefix: &work.prefix,
                     by_folder: work.by_folder,
                     continuation: work.continuation.as_deref(),
+                    after: work.flat_after(),
                 })
             })
             .await;
@@ -110,9 +123,43 @@ struct Listing<'a> {
     inventory: Inventory,
 }
 
+impl Work {
+    /// Where a flat listing starts. By folder, what was listed already is left out here, because stores differ in whether
+    /// a folder that holds the key counts as behind it.
+    fn flat_after(&self) -> Option<&str> {
+        self.split.as_ref().filter(|_| !self.by_folder && self.continuation.is_none()).map(|split| &*split.after)
+    }
+}
+
 impl Listing<'_> {
+    /// Files a page, and queues what it leads to.
+    fn take(&mut self, work: Work, page: Page) {
+        let after = work.split.as_ref().map(|split| split.after.clone());
+        let is_new = |key: &str| after.as_deref().is_none_or(|after| key > after);
+        for object in page.objects.iter().filter(|object| is_new(&object.key)) {
+            self.inventory.add(&work.bucket, &object.key, object.size);
+        }
+        for folder in page.folders {
+            let holds_last = after.as_deref().is_some_and(|after| after.starts_with(&folder));
+            if is_new(&folder) || holds_last {
+                self.follow(work.bucket.clone(), folder, work.split.clone());
+            }
+        }
+        if page.next.is_none() {
+            return;
+        }
+        let ends = page.objects.first().zip(page.objects.last()).filter(|_| !work.by_folder);
+        match ends.and_then(|(first, last)| split_at(&work.prefix, &first.key, &last.key)) {
+            Some(split) => {
+                let work = Work { by_folder: true, continuation: None, split: Some(split), ..work };
+                self.queue.push_front(work);
+            }
+            None => self.queue.push_front(Work { continuation: page.next, ..work }),
+        }
+    }
+
     /// Queues a folder, unless it is out of scope.
-    fn follow(&mut self, bucket: Arc<str>, prefix: String) {
+    fn follow(&mut self, bucket: Arc<str>, prefix: String, split: Option<Split>) {
         let by_folder = match role(&prefix) {
             Role::Above => true,
             Role::Organization(org) => {
@@ -150,10 +197,10 @@ impl Listing<'_> {
                 if !self.may_hold(&dates) {
                     return;
                 }
-                dates.matches('/').count() < 3
+                dates.matches('/').count() < split.as_ref().map_or(3, |split| split.depth)
             }
         };
-        self.queue.push_back(Work { bucket, prefix, by_folder, continuation: None });
+        self.queue.push_back(Work { bucket, prefix, by_folder, continuation: None, split });
     }
 
     /// Whether a folder of a year, month or day (`2026/`, `2026/01/`, …) may hold what is asked for.
@@ -172,6 +219,18 @@ impl Listing<'_> {
         self.scope.digests_from().is_none_or(|from| last >= bound(from, -day))
             && self.scope.to.is_none_or(|to| first <= bound(to, day))
     }
+}
+
+/// Where a flat listing of `prefix` is better split, whose page goes from key `first` to key `last`.
+fn split_at(prefix: &str, first: &str, last: &str) -> Option<Split> {
+    let above = match role(prefix) {
+        Role::Region(_) => 0,
+        Role::Dates(dates) => dates.matches('/').count(),
+        _ => return None,
+    };
+    let shared = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
+    let depth = above + last.get(prefix.len()..shared)?.matches('/').count();
+    (depth > above && depth <= 3).then(|| Split { after: last.into(), depth })
 }
 
 /// First and last day of a year, month or day.

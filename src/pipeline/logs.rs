@@ -37,6 +37,9 @@ const PERMIT_BYTES: usize = 1 << 10;
 /// Logs that a worker takes at once, when so many are there, so that tiny logs do not each pay for a job.
 const JOB_LOGS: usize = 64;
 
+/// The same for logs that are fetched: as many as have arrived, up to this.
+const JOB_BODIES: usize = 16;
+
 /// Content of one batch of logs, roughly, in bytes: what one row group holds. A smaller archive is cut into more batches,
 /// so that every worker has some.
 const BATCH_CONTENT: std::ops::RangeInclusive<u64> = (4 << 20)..=(24 << 20);
@@ -152,7 +155,7 @@ pub async fn read_all<S: Source, K: LogSink>(
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
     let stored: u64 = order.iter().map(|&(p, l)| size_of(&plans[p as usize].logs[l as usize])).sum();
     Metrics::add(&context.metrics.stored_bytes_total, stored);
-    let batches = into_batches(&plans, &order);
+    let batches = into_batches(&plans, &order, sink.is_some());
     let worker = Arc::new(Worker {
         plans,
         order,
@@ -211,8 +214,8 @@ fn size_of(log: &PlannedLog) -> u64 {
     }
 }
 
-/// Cuts the logs into batches of one day each.
-fn into_batches(plans: &[PlacePlan], order: &[(u32, u32)]) -> Vec<Range<usize>> {
+/// Cuts the logs into batches; those that become rows are of one day each.
+fn into_batches(plans: &[PlacePlan], order: &[(u32, u32)], keeps_rows: bool) -> Vec<Range<usize>> {
     let log = |at: usize| {
         let (p, l) = order[at];
         &plans[p as usize].logs[l as usize]
@@ -223,7 +226,9 @@ fn into_batches(plans: &[PlacePlan], order: &[(u32, u32)]) -> Vec<Range<usize>> 
     let mut held = 0;
     for at in 0..order.len() {
         match batches.last_mut() {
-            Some(batch) if held < full && day_of(log(batch.start)) == day_of(log(at)) => batch.end = at + 1,
+            Some(batch) if held < full && (!keeps_rows || day_of(log(batch.start)) == day_of(log(at))) => {
+                batch.end = at + 1;
+            }
             _ => {
                 batches.push(at..at + 1);
                 held = 0;
@@ -288,7 +293,7 @@ async fn run_batch<S: Source, K: LogSink>(
             }
         })
         .buffered(ahead)
-        .ready_chunks(JOB_LOGS);
+        .ready_chunks(if S::IS_LOCAL { JOB_LOGS } else { JOB_BODIES });
     tokio::pin!(fetching);
     while let Some(fetched) = fetching.next().await {
         let worker = worker.clone();

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 use super::digests::Judged;
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::{LogObject, Root};
-use crate::archive::key::{self, AccountRegion, LogKind, ObjectName};
+use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, LogName, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::report::Findings;
@@ -70,10 +71,12 @@ pub struct PlacePlan {
 impl PlacePlan {
     /// Joins what was listed with what the digests say.
     ///
-    /// `kinds_named` are the kinds of log that any digest of the run names.
+    /// `kinds_named` are the kinds of log that any digest of the run names, `not_listed` the folders that could not be
+    /// listed.
     pub fn new(
         judged: Judged,
         kinds_named: &BTreeSet<LogKind>,
+        not_listed: &[String],
         scope: &Scope,
         period: &Period,
         findings: &mut Findings,
@@ -84,6 +87,10 @@ impl PlacePlan {
             .map(|root| Coverage::of(conclusion.windows.get(&root.prefix).cloned().unwrap_or_default()))
             .collect();
         let unknown = Coverage::of(conclusion.unknown.clone());
+        let is_blind = roots.iter().any(|root| {
+            let digests = format!("{}{}/{DIGEST_FOLDER}/{}/", root.prefix, place.account, place.region);
+            not_listed.iter().any(|folder| digests.starts_with(folder) || folder.starts_with(&digests))
+        });
         let is_directory = roots.iter().all(|root| root.bucket.is_empty());
         let mut listings = Listings::of(conclusion.listings, is_directory, findings);
         let (mut uncovered, mut before) = (Uncovered::default(), BeforeFirst::default());
@@ -96,7 +103,7 @@ impl PlacePlan {
             if !scope.includes_organization(root.org.as_ref()) || !scope.includes_kind(kind) {
                 continue;
             }
-            if !scope.includes_log(minute) {
+            if !scope.includes_log(minute) && !is_misdated(&object.name, scope) {
                 if listing.is_none() && kind == LogKind::CloudTrail {
                     before.note(minute, coverage, scope);
                 }
@@ -107,14 +114,14 @@ impl PlacePlan {
                 Some(listing) => Listed::Yes { hash: listing.hash, digest: listing.digest },
                 None if !kinds_named.contains(&kind) => Listed::Uncovered,
                 None => match coverage.of_log(minute, period.latest()) {
+                    Covered::NotYet => Listed::Pending,
+                    // What could not be read or listed is told of; whether a digest in it lists this log is not known.
+                    _ if is_blind || unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::Yes => Listed::Unlisted,
-                    // The digest that could not be read is told of; whether it lists this log is not known.
-                    _ if unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::No => {
                         uncovered.note(minute);
                         Listed::Uncovered
                     }
-                    Covered::NotYet => Listed::Pending,
                 },
             };
             logs.push(PlannedLog { place: LogPlace::Object(object), listed });
@@ -163,6 +170,19 @@ impl PlacePlan {
     }
 }
 
+/// Whether a log lies in the folder of a day that was asked for under a name of another time: readers that go by folders
+/// read it.
+fn is_misdated(name: &LogName, scope: &Scope) -> bool {
+    let ends = || {
+        let first = Offset::UTC.to_timestamp(name.day.at(0, 0, 0, 0)).ok()?;
+        Some((first, first.checked_add(SignedDuration::from_hours(24)).ok()?))
+    };
+    let was_asked_for = |(first, end): (Timestamp, Timestamp)| {
+        scope.from.is_none_or(|from| from < end) && scope.to.is_none_or(|to| first < to)
+    };
+    Offset::UTC.to_datetime(name.minute).date() != name.day && ends().is_some_and(was_asked_for)
+}
+
 /// The kinds of log that digests name.
 pub fn kinds_named<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<LogKind> {
     let mut kinds = BTreeSet::from([LogKind::CloudTrail]);
@@ -190,6 +210,11 @@ impl Listings {
                 let sentence = "the log is listed more than once";
                 let finding = Finding::new(FindingId::LogListedTwice, &key, sentence).by_digest(&*listing.digest);
                 findings.add(finding.compared(first.hash, listing.hash));
+                if first.hash != listing.hash {
+                    let sentence = "two signed digests record different content for the log, and it can have only one";
+                    let finding = Finding::new(FindingId::LogAltered, &key, sentence).by_digest(&*listing.digest);
+                    findings.add(finding.compared(first.hash, listing.hash));
+                }
                 continue;
             }
             by_place.insert((bucket, key), listing);

@@ -80,7 +80,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         discover::discover(context, &archive.bucket, &archive.prefix, Thoroughness::CloudTrailOnly)
             .await
             .map_err(RunError::Archive)?;
-    let listed_whole = listing_findings.is_empty();
+    let not_listed: Vec<String> = listing_findings.iter().map(|failed| failed.object.clone()).collect();
     findings.extend(listing_findings);
     let listed = Instant::now();
 
@@ -98,7 +98,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     for place in &mut judged {
         totals.take(place, context, &mut findings);
     }
-    if listed_whole && !context.is_cancelled() {
+    if not_listed.is_empty() && !context.is_cancelled() {
         findings.extend(context.checkpoint.vanished(&totals.chains, |key| in_scope(&context.scope, key)));
     }
     found.trails =
@@ -106,7 +106,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let kinds = plan::kinds_named(judged.iter().flat_map(|place| &place.conclusion.listings));
     let mut plans = Vec::with_capacity(judged.len());
     for place in judged {
-        plans.push(PlacePlan::new(place, &kinds, &context.scope, &period, &mut findings));
+        plans.push(PlacePlan::new(place, &kinds, &not_listed, &context.scope, &period, &mut findings));
     }
     tell_misnamed(&inventory, &plans, &mut findings);
     tell_uncovered_kinds(&plans, &kinds, &mut findings);
@@ -203,7 +203,7 @@ impl Totals {
     }
 }
 
-/// Whether a digest's chain was asked for.
+/// Whether a digest was asked for.
 fn in_scope(scope: &Scope, key: &str) -> bool {
     let parsed = key::parse(key);
     match parsed.name {
@@ -211,6 +211,7 @@ fn in_scope(scope: &Scope, key: &str) -> bool {
             scope.includes_organization(parsed.org.as_ref())
                 && scope.includes(&place)
                 && scope.includes_trail(&name.trail)
+                && scope.includes_digest(name.end)
         }
         _ => false,
     }

@@ -63,6 +63,7 @@ impl Aws {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(Duration::from_secs(10))
+            .operation_attempt_timeout(Duration::from_secs(30))
             .build();
         let region = aws_config::meta::region::RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region).timeout_config(timeouts);

@@ -131,6 +131,9 @@ impl Source for Directory {
     async fn list(&self, request: ListRequest<'_>) -> Result<Page, SourceError> {
         let mut page = Page::default();
         self.list_folder(request.prefix, !request.by_folder, &mut page)?;
+        if let Some(after) = request.after {
+            page.objects.retain(|object| object.key.as_str() > after);
+        }
         Ok(page)
     }
 

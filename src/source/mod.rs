@@ -59,6 +59,8 @@ pub struct ListRequest<'a> {
     pub by_folder: bool,
     /// [`Page::next`] of the page before.
     pub continuation: Option<&'a str>,
+    /// Only keys behind this one; not for listings by folder, which stores understand differently.
+    pub after: Option<&'a str>,
 }
 
 /// The stored bytes of an object, fetched or about to be read where they are needed.

@@ -6,7 +6,7 @@
 //! Spec: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html>
 
 use jiff::Timestamp;
-use simd_json::{Node, StaticNode};
+use simd_json::{ErrorType, Node, StaticNode};
 
 use crate::sha256::Sha256;
 
@@ -121,8 +121,17 @@ impl Digest {
         if too_deep(content) {
             return fail(format!("it nests deeper than {MAX_DEPTH} levels"));
         }
-        let mut copy = content.to_vec();
-        let tape = simd_json::to_tape(&mut copy).map_err(|error| Malformed(format!("it is not JSON ({error})")))?;
+        let (mut copy, mut plain);
+        copy = content.to_vec();
+        let tape = match simd_json::to_tape(&mut copy) {
+            // A number that no machine holds is JSON all the same, and no field that is read is a number.
+            Err(error) if matches!(error.error(), ErrorType::InvalidNumber) => {
+                plain = without_numbers(content);
+                simd_json::to_tape(&mut plain)
+            }
+            other => other,
+        };
+        let tape = tape.map_err(|error| Malformed(format!("it is not JSON ({error})")))?;
         let nodes = tape.0.as_slice();
         check_keys(nodes)?;
         let digest = Object::at(nodes, 0).ok_or_else(|| Malformed("it is not a JSON object".into()))?;
@@ -310,6 +319,48 @@ fn check_keys(nodes: &[Node<'_>]) -> Result<(), Malformed> {
         }
     }
     Ok(())
+}
+
+/// The same document with a `0` for every number that is JSON's.
+fn without_numbers(content: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(content.len());
+    let (mut in_string, mut at) = (false, 0);
+    while let Some(&byte) = content.get(at) {
+        let digits = content[at..].iter().take_while(|b| b.is_ascii_digit() || b"+-.eE".contains(b)).count();
+        if !in_string && (byte == b'-' || byte.is_ascii_digit()) && is_number(&content[at..at + digits]) {
+            plain.push(b'0');
+            at += digits;
+            continue;
+        }
+        let taken = if in_string && byte == b'\\' { 2 } else { 1 };
+        in_string ^= byte == b'"';
+        plain.extend(&content[at..content.len().min(at + taken)]);
+        at += taken;
+    }
+    plain
+}
+
+/// RFC 8259 §6.
+fn is_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut rest = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(rest);
+    if whole == 0 || (whole > 1 && rest[0] == b'0') {
+        return false;
+    }
+    rest = &rest[whole..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let len = digits(fraction);
+        if len == 0 {
+            return false;
+        }
+        rest = &fraction[len..];
+    }
+    if let Some(exponent) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) {
+        let exponent = exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
+        return !exponent.is_empty() && digits(exponent) == exponent.len();
+    }
+    rest.is_empty()
 }
 
 /// Whether brackets outside strings nest deeper than any digest does. A linear look, before anything recurses.

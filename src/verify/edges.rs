@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::chain::{Break, ChainId, ChainSummary, Conclusion, DigestObject, Group, Head, Listing, Standing};
-use super::digest::{Digest, Previous};
+use super::chain::{Break, ChainId, ChainSummary, Conclusion, Group, Head, Listing};
+use super::digest::{Digest, Previous, Recorded};
+use super::object::{DigestObject, Standing};
 use super::window::{ARRIVAL, Coverage, Window};
 use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
+use crate::archive::scope::DIGEST_SLACK;
 use crate::finding::{Finding, FindingId};
 
 /// The time that was asked for, and what time it is.
@@ -59,24 +61,17 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period, hea
             Standing::Unlisted => &mut outcomes.unlisted,
         } += 1;
     }
-    let by_key: BTreeMap<&str, &DigestObject> =
-        group.digests.iter().map(|digest| (digest.place.key.as_str(), digest)).collect();
+    let by_place: BTreeMap<&Recorded, &DigestObject> =
+        group.digests.iter().map(|digest| (&digest.place, digest)).collect();
     let mut chains: BTreeMap<ChainId, Vec<&DigestObject>> = BTreeMap::new();
     for digest in &group.digests {
-        let id = ChainId {
-            org: key::parse(&digest.place.key).org,
-            place: place.clone(),
-            trail: digest.name.trail.clone(),
-            home_region: digest.name.home.clone(),
-            backfill: digest.name.backfill,
-        };
-        chains.entry(id).or_default().push(digest);
+        chains.entry(ChainId::of(digest, place)).or_default().push(digest);
     }
     for (id, mut digests) in chains {
         digests.sort_by(|a, b| (a.name.end, &a.place).cmp(&(b.name.end, &b.place)));
         let spans = Spans::of(&digests);
         let mut chain =
-            Chain { id, digests, spans, by_key: &by_key, group: &group, period, conclusion: &mut conclusion };
+            Chain { id, digests, spans, by_place: &by_place, group: &group, period, conclusion: &mut conclusion };
         chain.judge_links();
         if let Some(head) = heads.head(&chain.id) {
             chain.judge_head(head);
@@ -118,7 +113,7 @@ struct Chain<'a> {
     /// In the order of the times in their names.
     digests: Vec<&'a DigestObject>,
     spans: Spans<'a>,
-    by_key: &'a BTreeMap<&'a str, &'a DigestObject>,
+    by_place: &'a BTreeMap<&'a Recorded, &'a DigestObject>,
     group: &'a Group,
     period: &'a Period,
     conclusion: &'a mut Conclusion,
@@ -137,9 +132,14 @@ impl<'a> Chain<'a> {
         self.conclusion.findings.push(finding);
     }
 
-    /// The chain must still hold the head it had, and not end before it.
+    /// The chain must still hold the head it had, and not end before it; a head after the period was not looked for.
     fn judge_head(&mut self, had: &Head) {
-        let now = self.by_key.get(had.key.as_str()).copied();
+        let asked_until = self.period.to.and_then(|to| to.checked_add(DIGEST_SLACK).ok());
+        if asked_until.is_some_and(|until| had.end > until) {
+            return;
+        }
+        let there = || self.digests.iter().filter(|object| object.place.key == had.key);
+        let now = there().find(|object| object.verified().is_some()).or_else(|| there().next()).copied();
         let told_already = now.is_some_and(|object| object.verified().is_none());
         let same = now.and_then(DigestObject::hash).is_some_and(|hash| hash.to_string() == had.hash);
         if told_already || same {
@@ -211,11 +211,18 @@ impl<'a> Chain<'a> {
     fn judge_link(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
         let key = object.place.key.as_str();
         let pointed = previous.digest.key.as_str();
-        let Some(found) = self.by_key.get(pointed).copied() else {
+        let Some(found) = self.by_place.get(&object.found_at(&previous.digest)).copied() else {
             self.judge_absent(object, digest, previous);
             return;
         };
         let Some(predecessor) = found.verified() else { return };
+        let own = (&self.id.trail, &self.id.home_region);
+        if predecessor.place != previous.digest || (&found.name.trail, &found.name.home) != own {
+            let sentence = "the digest points to one that is not of its chain";
+            let finding = Finding::new(FindingId::LinkSkipsDigest, key, sentence);
+            self.find(finding.compared(format!("a digest of {}", self.id), &previous.digest));
+            return;
+        }
         if let Some(hash) = found.hash().filter(|hash| *hash != previous.hash) {
             let sentence = "the digest records another hash than its predecessor has";
             let finding = Finding::new(FindingId::LinkHashDiffers, pointed, sentence);
@@ -262,7 +269,7 @@ impl<'a> Chain<'a> {
 
     fn judge_absent(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
         let outside_period = self.period.digests_from.is_some_and(|from| digest.start <= from);
-        if outside_period || !self.group.absent.contains(&previous.digest) {
+        if outside_period || !self.group.absent.contains(&object.found_at(&previous.digest)) {
             return;
         }
         let key = object.place.key.as_str();
@@ -297,7 +304,7 @@ impl<'a> Chain<'a> {
             return;
         }
         let Some(window) = object.window() else { return };
-        let pointed = digest.previous.as_ref().map(|previous| previous.digest.key.as_str());
+        let pointed = object.pointed();
         let near = self.spans.overlapping(window.from, window.to);
         let others: Vec<(&DigestObject, Window)> = near
             .filter(|(theirs, other)| theirs.from < theirs.to && other.place != object.place)
@@ -314,7 +321,7 @@ impl<'a> Chain<'a> {
             return;
         }
         let later = others.iter().find(|(other, theirs)| {
-            Some(other.place.key.as_str()) != pointed
+            Some(&other.place) != pointed.as_ref()
                 && (theirs.from, theirs.to, &other.place.key) < (window.from, window.to, &object.place.key)
         });
         if let Some((other, theirs)) = later {
@@ -329,16 +336,23 @@ impl<'a> Chain<'a> {
     /// What verified digests say of logs, with entries that are not for them to make told.
     fn collect_listings(&mut self) {
         let verified = self.verified();
-        let mut buckets: BTreeSet<&str> = BTreeSet::new();
-        for (_, digest) in &verified {
-            buckets.insert(&digest.place.bucket);
-            buckets.extend(digest.previous.as_ref().map(|previous| previous.digest.bucket.as_str()));
+        // A chain that moved says so in a signed pointer.
+        let places = verified.iter().flat_map(|(_, digest)| {
+            [Some(&digest.place), digest.previous.as_ref().map(|previous| &previous.digest)].into_iter().flatten()
+        });
+        let (mut buckets, mut orgs) = (BTreeSet::new(), BTreeSet::new());
+        for place in places {
+            buckets.insert(place.bucket.as_str());
+            orgs.extend(key::parse(&place.key).org);
         }
         for (object, digest) in verified {
             let own: Arc<str> = object.place.key.as_str().into();
             for entry in &digest.entries {
-                let problem = match key::parse(&entry.log.key).name {
-                    _ if !buckets.contains(entry.log.bucket.as_str()) => Some(FindingId::EntryOutOfScope),
+                let parsed = key::parse(&entry.log.key);
+                let is_foreign = !buckets.contains(entry.log.bucket.as_str())
+                    || parsed.org.as_ref().is_some_and(|org| !orgs.contains(org));
+                let problem = match parsed.name {
+                    _ if is_foreign => Some(FindingId::EntryOutOfScope),
                     ObjectName::Log(place, _) => (place != self.id.place).then_some(FindingId::EntryOutOfScope),
                     ObjectName::Misnamed { place, among_digests: false } => {
                         (place != self.id.place).then_some(FindingId::EntryOutOfScope)

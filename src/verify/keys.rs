@@ -153,7 +153,7 @@ impl KeyRing {
 
     /// Whether a key of this fingerprint was given and cannot be used.
     pub fn is_corrupt(&self, fingerprint: &str) -> bool {
-        self.corrupt.contains(fingerprint)
+        self.corrupt.contains(&fingerprint.to_ascii_lowercase())
     }
 
     /// Notes that CloudTrail answered with keys for this time: a key it did not name then does not exist.
@@ -178,9 +178,9 @@ impl KeyRing {
         Ok(())
     }
 
-    /// The key with this fingerprint.
+    /// The key with this fingerprint, in capitals or not.
     pub fn find(&self, fingerprint: &str) -> Option<&Key> {
-        self.keys.get(fingerprint)
+        self.keys.get(&fingerprint.to_ascii_lowercase())
     }
 
     /// Whether there is no key at all.

@@ -1,9 +1,12 @@
 //! Is it what AWS delivered? Digests, signatures and chains. No I/O: callers ask what to read and feed in bytes.
 
 pub mod chain;
+mod check;
 pub mod digest;
 pub mod edges;
 pub mod key_file;
 pub mod keys;
 pub mod log;
+pub mod object;
+mod planted;
 pub mod window;

@@ -12,10 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use md5::{Digest as _, Md5};
 use rsa::pkcs1::EncodeRsaPublicKey as _;
 use rsa::pkcs8::EncodePublicKey as _;
+use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, PrivateKey, PublicKey};
 use serde_json::{Map, Value, json};
 use trailproof::sha256::{Sha256, encode_hex};
 
+use super::s3::Server;
 use super::{Answer, Archive};
 
 pub const ACCOUNT: &str = "111122223333";
@@ -48,6 +50,11 @@ impl TestKey {
 
     pub fn sign_sha512(&self, text: &str) -> Vec<u8> {
         self.private.sign(Pkcs1v15Sign::new::<sha2::Sha512>(), &sha2::Sha512::digest(text)).unwrap()
+    }
+
+    /// Big-endian.
+    pub fn modulus(&self) -> Vec<u8> {
+        PublicKey::from(&self.private).n().to_be_bytes_trimmed_vartime().into_vec()
     }
 
     pub fn listed(&self) -> Value {
@@ -134,6 +141,8 @@ pub struct Built {
     /// Keys of the logs of each.
     pub logs: Vec<Vec<String>>,
     pub public_keys: Vec<Value>,
+    /// Buckets of the objects that do not lie in [`BUCKET`].
+    pub buckets: BTreeMap<String, String>,
 }
 
 impl Chain {
@@ -263,6 +272,10 @@ impl Chain {
         built.objects.insert(draft.key.clone(), (gzip(&content), metadata));
         built.logs.push(draft.logs.iter().map(|(key, _)| key.clone()).collect());
         built.digests.push(draft.key.clone());
+        let elsewhere = (draft.bucket != BUCKET).then_some(&draft.bucket);
+        for key in [&draft.key].into_iter().chain(draft.logs.iter().map(|(key, _)| key)) {
+            built.buckets.extend(elsewhere.map(|bucket| (key.clone(), bucket.clone())));
+        }
         for (key, content) in draft.logs {
             built.objects.insert(key, (gzip(&content), BTreeMap::new()));
         }
@@ -293,6 +306,23 @@ impl Built {
         let first = self.objects[a].clone();
         let second = self.objects.insert(b.to_owned(), first).unwrap();
         self.objects.insert(a.to_owned(), second);
+    }
+
+    /// Puts a log that no digest names.
+    pub fn add_log(&mut self, minute: &str, unique: &str, content: &[u8]) {
+        let key = Chain::new().log_key(minute.parse().unwrap(), unique);
+        self.objects.insert(key, (gzip(content), BTreeMap::new()));
+    }
+
+    /// Puts everything into an S3 server, where each object lies in its own bucket.
+    pub fn serve(&self) -> Server {
+        let server = Server::start(7);
+        for (key, (body, metadata)) in &self.objects {
+            let bucket = self.buckets.get(key).map_or(BUCKET, String::as_str);
+            server.store.put(bucket, key, body.clone(), metadata.clone());
+        }
+        server.store.set_keys(self.public_keys.clone());
+        server
     }
 
     pub fn verify(&self, more: &[&str]) -> Answer {

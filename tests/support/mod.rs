@@ -10,6 +10,7 @@
 
 pub mod case;
 pub mod chain;
+pub mod inprocess;
 pub mod s3;
 pub mod table;
 

@@ -54,6 +54,10 @@ pub struct Store {
     /// The how-manieth object that is read has this fault from then on.
     nth: Mutex<Option<(usize, Fault)>>,
     read: Mutex<BTreeSet<String>>,
+    /// The how-manieth request of any kind has this fault, however often it is repeated.
+    nth_request: Mutex<Option<(usize, Fault)>>,
+    /// Every request, each once, in the order in which they came.
+    seen: Mutex<Vec<String>>,
     refuses_listing: Mutex<Option<String>>,
     keys: Mutex<Vec<Value>>,
     keys_per_page: usize,
@@ -71,6 +75,16 @@ pub struct Server {
 
 pub const BUCKET: &str = "trail-bucket";
 
+/// The SDK's pauses, for a client that is configured by hand.
+#[derive(Debug)]
+pub struct TokioSleep;
+
+impl aws_sdk_s3::config::AsyncSleep for TokioSleep {
+    fn sleep(&self, duration: std::time::Duration) -> aws_sdk_s3::config::Sleep {
+        aws_sdk_s3::config::Sleep::new(tokio::time::sleep(duration))
+    }
+}
+
 impl Store {
     fn new(page_size: usize) -> Self {
         Self {
@@ -78,6 +92,8 @@ impl Store {
             faults: Mutex::default(),
             nth: Mutex::default(),
             read: Mutex::default(),
+            nth_request: Mutex::default(),
+            seen: Mutex::default(),
             refuses_listing: Mutex::default(),
             keys: Mutex::default(),
             keys_per_page: 1,
@@ -101,14 +117,36 @@ impl Store {
         *self.nth.lock().unwrap() = Some((n, fault));
     }
 
+    /// The `n`th request of any kind, from 0, fails however often it is repeated.
+    pub fn fail_request(&self, n: usize, fault: Fault) {
+        *self.nth_request.lock().unwrap() = Some((n, fault));
+    }
+
+    /// Every request so far, each once.
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn fault_of_request(&self, request: String) -> Option<Fault> {
+        let mut seen = self.seen.lock().unwrap();
+        let position = seen.iter().position(|earlier| *earlier == request).unwrap_or_else(|| {
+            seen.push(request);
+            seen.len() - 1
+        });
+        let planned = self.nth_request.lock().unwrap();
+        planned.as_ref().filter(|(n, _)| *n == position).map(|(_, fault)| fault.clone())
+    }
+
     pub fn refuse_listing(&self, prefix: &str) {
         *self.refuses_listing.lock().unwrap() = Some(prefix.to_owned());
     }
 
     pub fn set_keys(&self, keys: Vec<Value>) {
         let with_validity = |mut key: Value| {
-            key["ValidityStartTime"] = 1_735_689_600.into();
-            key["ValidityEndTime"] = 1_893_456_000.into();
+            if key["ValidityStartTime"].is_null() {
+                key["ValidityStartTime"] = 1_735_689_600.into();
+                key["ValidityEndTime"] = 1_893_456_000.into();
+            }
             key
         };
         *self.keys.lock().unwrap() = keys.into_iter().map(with_validity).collect();
@@ -225,7 +263,7 @@ impl S3 for Protocol {
         }
         let buckets = self.0.buckets.lock().unwrap();
         let objects = buckets.get(&input.bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
-        let after = input.continuation_token.unwrap_or_default();
+        let after = input.continuation_token.or(input.start_after).unwrap_or_default();
         let (mut contents, mut folders) = (Vec::new(), Vec::<String>::new());
         let mut last = String::new();
         let mut is_truncated = false;
@@ -338,26 +376,81 @@ async fn answer(
     protocol: S3Service,
 ) -> Result<Response<Body>, std::io::Error> {
     store.requests.fetch_add(1, Ordering::Relaxed);
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
-    if target.is_some_and(|target| target.ends_with(".ListPublicKeys")) {
-        let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let of_cloudtrail = parts.headers.get("x-amz-target").is_some();
+    let of_keys = parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|target| target.ends_with(".ListPublicKeys"));
+    let text = format!("{} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body));
+    let fault = store.fault_of_request(text);
+    match &fault {
+        Some(Fault::Reset) => return Err(std::io::Error::other("reset")),
+        Some(Fault::Code(code)) => return Ok(refusal(code, "refused", of_cloudtrail)),
+        Some(Fault::KmsDenied) => {
+            return Ok(refusal("AccessDenied", "not authorized to perform: kms:Decrypt", of_cloudtrail));
+        }
+        _ => {}
+    }
+    let is_head = parts.method == Method::HEAD;
+    let response = if of_keys {
         let answer = store.list_public_keys(&serde_json::from_slice(&body).unwrap_or_default());
         let response = Response::builder().header("content-type", "application/x-amz-json-1.1");
-        return Ok(response.body(Body::from(answer.to_string())).unwrap());
+        response.body(Body::from(answer.to_string())).unwrap()
+    } else if let Some(broken) = broken_body(&parts.method, parts.uri.path(), &store)? {
+        broken
+    } else {
+        let request = Request::from_parts(parts, Body::from(body));
+        protocol.call(request).await.map_err(|error| std::io::Error::other(format!("{error:?}")))?
+    };
+    match fault {
+        Some(_) if is_head => std::future::pending().await,
+        Some(fault) => half(response, &fault).await,
+        None => Ok(response),
     }
-    if let Some(broken) = broken_body(&request, &store)? {
-        return Ok(broken);
-    }
-    let (parts, body) = request.into_parts();
-    protocol
-        .call(Request::from_parts(parts, Body::from(body)))
+}
+
+/// An error as S3, or CloudTrail, words it.
+fn refusal(code: &str, message: &str, of_cloudtrail: bool) -> Response<Body> {
+    let status = match code {
+        "SlowDown" => 503,
+        _ if of_cloudtrail => 400,
+        _ => 403,
+    };
+    let body = if of_cloudtrail {
+        serde_json::json!({"__type": code, "message": message}).to_string()
+    } else {
+        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
+    };
+    Response::builder().status(status).body(Body::from(body)).unwrap()
+}
+
+/// Half of an answer's body under its whole length, and then the end of the connection, or nothing.
+async fn half(response: Response<Body>, fault: &Fault) -> Result<Response<Body>, std::io::Error> {
+    let (mut parts, body) = response.into_parts();
+    let whole = http_body_util::BodyExt::collect(body)
         .await
-        .map_err(|error| std::io::Error::other(format!("{error:?}")))
+        .map_err(|error| std::io::Error::other(error.to_string()))?
+        .to_bytes();
+    parts.headers.remove("transfer-encoding");
+    parts.headers.insert("content-length", whole.len().into());
+    let piece = whole.slice(..whole.len() / 2);
+    let first = stream::once(async move { Ok::<_, std::io::Error>(Frame::data(piece)) });
+    let body = match fault {
+        Fault::Stall => Body::http_body_unsync(StreamBody::new(Box::pin(first.chain(stream::pending())))),
+        _ => {
+            let broken = stream::once(async { Err(std::io::Error::other("cut")) });
+            Body::http_body_unsync(StreamBody::new(Box::pin(first.chain(broken))))
+        }
+    };
+    Ok(Response::from_parts(parts, body))
 }
 
 /// The answer to a read whose body breaks off or stalls.
-fn broken_body(request: &Request<Incoming>, store: &Store) -> Result<Option<Response<Body>>, std::io::Error> {
-    let path = request.uri().path().trim_start_matches('/');
+fn broken_body(method: &Method, path: &str, store: &Store) -> Result<Option<Response<Body>>, std::io::Error> {
+    let path = path.trim_start_matches('/');
     let Some((bucket, key)) = path.split_once('/').filter(|(_, key)| !key.is_empty()) else { return Ok(None) };
     let in_transfer = |fault: &Fault| matches!(fault, Fault::Cut | Fault::Stall | Fault::Reset);
     let is_planned = {
@@ -366,7 +459,7 @@ fn broken_body(request: &Request<Incoming>, store: &Store) -> Result<Option<Resp
         faults.get(key).is_some_and(|(fault, _)| in_transfer(fault))
             || nth.as_ref().is_some_and(|(_, fault)| in_transfer(fault))
     };
-    if request.method() != Method::GET || !is_planned {
+    if *method != Method::GET || !is_planned {
         return Ok(None);
     }
     let fault = store.fault_of(key);

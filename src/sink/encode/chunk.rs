@@ -16,7 +16,7 @@ use zstd::bulk::Compressor;
 use super::bounds::Bounds;
 
 /// How hard to compress. Measured in `docs/layout.md`.
-const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL: i32 = 1;
 
 /// Compresses pages, in memory that is used again.
 pub(super) struct Codec {

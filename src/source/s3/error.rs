@@ -42,7 +42,7 @@ impl Status for aws_sdk_s3::config::http::HttpResponse {
     }
 }
 
-fn from_answer(status: u16, code: &str, message: &str, place: &str) -> SourceError {
+pub(super) fn from_answer(status: u16, code: &str, message: &str, place: &str) -> SourceError {
     let detail = match (code, message) {
         ("", _) => format!("HTTP {status}"),
         (code, "") => code.to_owned(),

@@ -1,0 +1,152 @@
+//! How fast each stage is by itself: `cargo bench --bench stages`, or `-- parse` for one of them.
+//!
+//! ```text
+//! list ─▶ inflate ─▶ hash ─▶ parse ─▶ columns ─▶ encode        rsa: one signature a digest
+//! ```
+//!
+//! One thread, in memory. Bytes are those of inflated JSON (of RSA: none), items are keys, records or
+//! signatures. `busy` logs hold about 200 records each, `tiny` ones about 8.
+
+#![allow(clippy::unwrap_used, reason = "a bench may panic")]
+
+mod support;
+
+use std::sync::Arc;
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use support::Corpus;
+use trailproof::archive::inventory::Inventory;
+use trailproof::columns::{RowBuilder, Source};
+use trailproof::event::{Entry, Records};
+use trailproof::gunzip;
+use trailproof::sha256::{Sha256, decode_hex};
+use trailproof::sink;
+use trailproof::verify::digest::Digest;
+use trailproof::verify::key_file;
+use trailproof::verify::keys::{Check, KeyRing};
+
+const BUSY: u32 = 200;
+const TINY: u32 = 8;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn list(bencher: Bencher<'_, '_>) {
+    let corpus = Corpus::of(TINY);
+    let bucket: Arc<str> = "example-org-trail".into();
+    bencher.counter(ItemsCount::new(corpus.keys.len())).bench(|| {
+        let mut inventory = Inventory::default();
+        for key in &corpus.keys {
+            inventory.add(&bucket, key, 1);
+        }
+        inventory.settle();
+        inventory
+    });
+}
+
+#[divan::bench(args = [BUSY, TINY])]
+fn inflate(bencher: Bencher<'_, '_>, records: u32) {
+    let corpus = Corpus::of(records);
+    let mut content = Vec::new();
+    bencher.counter(BytesCount::new(corpus.json_bytes)).bench_local(|| {
+        for stored in &corpus.stored {
+            black_box(gunzip::inflate(stored, 1 << 30, &mut content));
+        }
+    });
+}
+
+#[divan::bench(args = [BUSY, TINY])]
+fn hash(bencher: Bencher<'_, '_>, records: u32) {
+    let corpus = Corpus::of(records);
+    bencher.counter(BytesCount::new(corpus.json_bytes)).bench(|| {
+        for content in &corpus.contents {
+            black_box(Sha256::of(content));
+        }
+    });
+}
+
+#[divan::bench(args = [BUSY, TINY])]
+fn parse(bencher: Bencher<'_, '_>, records: u32) {
+    let corpus = Corpus::of(records);
+    let counter = (BytesCount::new(corpus.json_bytes), ItemsCount::new(corpus.records));
+    bencher.counter(counter.0).counter(counter.1).bench(|| {
+        for content in &corpus.contents {
+            let mut walker = Records::new(content);
+            while let Some(entry) = walker.next_entry() {
+                black_box(&entry);
+            }
+        }
+    });
+}
+
+/// Parsing included, because records cannot be had without it.
+#[divan::bench(args = [BUSY, TINY])]
+fn columns(bencher: Bencher<'_, '_>, records: u32) {
+    let corpus = Corpus::of(records);
+    let mut builder = RowBuilder::new(false);
+    bencher.counter(BytesCount::new(corpus.json_bytes)).counter(ItemsCount::new(corpus.records)).bench_local(|| {
+        fill(&corpus, &mut builder);
+        builder.clear();
+    });
+}
+
+#[divan::bench(args = [BUSY, TINY])]
+fn encode(bencher: Bencher<'_, '_>, records: u32) {
+    let corpus = Corpus::of(records);
+    let mut builder = RowBuilder::new(false);
+    fill(&corpus, &mut builder);
+    let order: Vec<u32> = (0..).take(builder.len()).collect();
+    bencher
+        .counter(BytesCount::new(corpus.json_bytes))
+        .counter(ItemsCount::new(corpus.records))
+        .bench_local(|| sink::encode(&builder.rows(), &order).unwrap());
+}
+
+#[divan::bench]
+fn rsa(bencher: Bencher<'_, '_>) {
+    let corpus = Corpus::of(TINY);
+    let mut ring = KeyRing::from_files();
+    for key in key_file::parse(&corpus.public_keys).unwrap() {
+        ring.add(&key).unwrap();
+    }
+    let signed: Vec<_> = corpus
+        .digests
+        .iter()
+        .map(|(content, signature)| {
+            let digest = Digest::parse(content).unwrap();
+            let text = digest.string_to_sign(&Sha256::of(content));
+            (ring.find(&digest.fingerprint).unwrap(), Sha256::of(text.as_bytes()), decode_hex(signature).unwrap())
+        })
+        .collect();
+    bencher.counter(ItemsCount::new(signed.len())).bench(|| {
+        for (key, hash, signature) in &signed {
+            assert_eq!(key.check(hash, signature), Check::Holds);
+        }
+    });
+}
+
+fn fill(corpus: &Corpus, builder: &mut RowBuilder) {
+    for (key, content) in corpus.log_keys.iter().zip(&corpus.contents) {
+        let source = Source {
+            org: Some("o-exampleorgid"),
+            account: "100000000007",
+            region: "us-east-1",
+            key,
+            sha256: "9c33b7cf1e24a6f8f1f3c1cf3e6a6f3d9c33b7cf1e24a6f8f1f3c1cf3e6a6f3d",
+            digest: Some(key),
+            integrity: "verified",
+            day: 20_000,
+        };
+        let mut walker = Records::new(content);
+        while let Some(entry) = walker.next_entry() {
+            match entry {
+                Entry::Record(record) => builder.append(&record, &source),
+                Entry::Malformed(malformed) => panic!("{}", malformed.defect),
+            }
+        }
+        builder.end_log(&source);
+    }
+}

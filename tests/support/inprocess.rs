@@ -1,0 +1,184 @@
+//! Runs over any source in the test's own process: for thousands of archives, and for limits that no argument sets.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use trailproof::archive::ids::Region;
+use trailproof::archive::scope::Scope;
+use trailproof::checkpoint::Checkpoint;
+use trailproof::fetch::Retry;
+use trailproof::metrics::Metrics;
+use trailproof::pipeline::Context;
+use trailproof::pipeline::digests::{KeyAnswer, KeyService, Keys};
+use trailproof::pipeline::logs::{LogContent, LogSink};
+use trailproof::pipeline::run::{self, Archive};
+use trailproof::report::{Records, Report, Tool};
+use trailproof::source::{Body, DigestMetadata, ListRequest, Listed, ObjectRef, Page, Source, SourceError};
+use trailproof::verify::digest::Relocation;
+use trailproof::verify::key_file;
+use trailproof::verify::keys::KeyRing;
+use trailproof::verify::window::Window;
+
+use super::chain::{BUCKET, Built};
+
+/// How a run is made.
+pub struct Setup {
+    pub scope: Scope,
+    pub checkpoint: Checkpoint,
+    pub moves: Vec<Relocation>,
+    pub retry: Retry,
+    pub threads: usize,
+    pub concurrency: usize,
+    pub now: Timestamp,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            scope: Scope::default(),
+            checkpoint: Checkpoint::default(),
+            moves: Vec::new(),
+            retry: Retry { attempts: 2, first_pause: Duration::from_millis(1) },
+            threads: 1,
+            concurrency: 8,
+            now: "2026-03-01T00:00:00Z".parse().unwrap(),
+        }
+    }
+}
+
+/// Nobody to ask for keys.
+pub struct NoService;
+
+impl KeyService for NoService {
+    async fn list(&self, _: &Region, _: Window) -> Result<KeyAnswer, SourceError> {
+        Err(SourceError::Missing)
+    }
+}
+
+/// A table that nobody wants.
+pub struct NoTable;
+
+impl LogSink for NoTable {
+    type Error = Infallible;
+
+    fn take(&self, _: &LogContent<'_>) -> Result<Records, Infallible> {
+        Ok(Records::default())
+    }
+}
+
+/// Keys as a file holds them.
+pub fn keys(listed: &[Value]) -> Keys<NoService> {
+    let mut ring = KeyRing::from_files();
+    let file = serde_json::json!({ "PublicKeyList": listed }).to_string();
+    for key in key_file::parse(file.as_bytes()).unwrap() {
+        ring.add(&key).unwrap();
+    }
+    Keys::Files(ring)
+}
+
+static POOLS: LazyLock<[Arc<rayon::ThreadPool>; 3]> = LazyLock::new(|| {
+    [1, 2, 5].map(|threads| Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()))
+});
+
+/// Runs to the report.
+pub async fn report<S: Source, K: KeyService>(source: S, bucket: &str, keys: &Keys<K>, setup: Setup) -> Report {
+    let pool = POOLS.iter().find(|pool| pool.current_num_threads() >= setup.threads).unwrap();
+    let mut scope = setup.scope;
+    scope.heads_from = setup.checkpoint.earliest();
+    let context = Context {
+        source: Arc::new(source),
+        scope,
+        moves: setup.moves.into(),
+        checkpoint: Arc::new(setup.checkpoint),
+        retry: setup.retry,
+        concurrency: setup.concurrency,
+        max_memory: 64 << 20,
+        workers: pool.clone(),
+        requests: Arc::new(Semaphore::new(setup.concurrency)),
+        metrics: Arc::new(Metrics::default()),
+        cancelled: Arc::new(AtomicBool::new(false)),
+    };
+    let tool =
+        Tool { name: "trailproof", version: "", command: "verify", archive: String::new(), arguments: Vec::new() };
+    let archive = Archive { bucket: bucket.into(), prefix: String::new(), now: setup.now, max_age: None, tool };
+    let report = run::run(&context, archive, keys, Vec::new(), None::<Arc<NoTable>>, |_| Ok(None)).await.unwrap();
+    report.check_counts().unwrap();
+    report
+}
+
+/// A runtime for a test's own thread.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A bucket in memory. With a seed, every answer comes after a pause of its own.
+#[derive(Clone)]
+pub struct Memory {
+    pub objects: BTreeMap<String, (Bytes, DigestMetadata)>,
+    pub seed: Option<u64>,
+    pub asked: Arc<AtomicU64>,
+}
+
+impl Memory {
+    pub fn of(built: &Built) -> Self {
+        let objects = built.objects.iter().map(|(key, (body, metadata))| {
+            let pairs = metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            (key.clone(), (Bytes::from(body.clone()), DigestMetadata::from_pairs(pairs)))
+        });
+        Self { objects: objects.collect(), seed: None, asked: Arc::default() }
+    }
+
+    async fn pause(&self) {
+        if let Some(seed) = self.seed {
+            let nth = self.asked.fetch_add(1, Ordering::Relaxed);
+            let mixed = (seed ^ nth).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+            tokio::time::sleep(Duration::from_micros(mixed * 3)).await;
+        }
+    }
+
+    fn get(&self, object: &ObjectRef) -> Result<&(Bytes, DigestMetadata), SourceError> {
+        if &*object.bucket != BUCKET {
+            return Err(SourceError::NoSuchPlace { what: object.bucket.to_string() });
+        }
+        self.objects.get(&object.key).ok_or(SourceError::Missing)
+    }
+}
+
+impl Source for Memory {
+    const IS_LOCAL: bool = false;
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<Page, SourceError> {
+        self.pause().await;
+        let mut page = Page::default();
+        for (key, (body, _)) in self.objects.range(request.prefix.to_owned()..) {
+            let Some(rest) = key.strip_prefix(request.prefix) else { break };
+            match rest.find('/').filter(|_| request.by_folder) {
+                Some(at) => {
+                    let folder = format!("{}{}", request.prefix, &rest[..=at]);
+                    if page.folders.last() != Some(&folder) {
+                        page.folders.push(folder);
+                    }
+                }
+                None => page.objects.push(Listed { key: key.clone(), size: body.len() as u64 }),
+            }
+        }
+        Ok(page)
+    }
+
+    async fn read(&self, object: &ObjectRef) -> Result<Body, SourceError> {
+        self.pause().await;
+        self.get(object).map(|(body, _)| Body::Bytes(body.clone()))
+    }
+
+    async fn read_digest(&self, object: &ObjectRef) -> Result<(Body, DigestMetadata), SourceError> {
+        self.pause().await;
+        self.get(object).map(|(body, metadata)| (Body::Bytes(body.clone()), metadata.clone()))
+    }
+}
