@@ -8,8 +8,8 @@
 //! verify    is it what AWS delivered? digests, signatures, chains             no I/O
 //! event     inflated bytes to records, as spans of the source                 no I/O
 //! columns   records to Arrow columns                                          no I/O
-//! ddl       SQL that makes a written table readable                           no I/O
 //! sink      columns to Parquet files, whole or not at all
+//! ddl       SQL that makes a written table readable                           no I/O
 //! report    counts, findings, chains: data only
 //! pipeline  joins the stages; the only place that spawns
 //! synth     makes signed archives to try all this on

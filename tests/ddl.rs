@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use trailproof::columns::schema::COLUMNS;
-use trailproof::ddl::{self, DdlError, Engine, Location, Partitioning, Request, TableName};
+use trailproof::ddl::{self, DdlError, Engine, Location, Request, TableName};
+use trailproof::sink::Partitioning;
 
 const ENGINES: [Engine; 3] = [Engine::Athena, Engine::DuckDb, Engine::Spark];
 
@@ -43,14 +44,6 @@ fn athena_is_told_every_account_and_region_or_nothing_is_written() {
     assert_eq!(ddl::write(&missing), Err(DdlError::NoLists));
     let by_date = Request { accounts: Vec::new(), regions: Vec::new(), ..request(Engine::Athena, Partitioning::Date) };
     assert!(ddl::write(&by_date).is_ok());
-}
-
-#[test]
-fn the_forms_of_partitioning_are_spelled_as_their_folders() {
-    for partitioning in [Partitioning::Date, Partitioning::DateAccountRegion] {
-        assert_eq!(partitioning.to_string().parse(), Ok(partitioning));
-    }
-    assert!("account".parse::<Partitioning>().is_err());
 }
 
 /// Whether a text means the same inside any quotes of any engine.

@@ -18,8 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["archive", "finding", "verify"]),
     ("checkpoint", &["finding", "sha256", "verify"]),
     ("columns", &["event"]),
-    ("ddl", &["archive", "columns"]),
     ("sink", &["columns"]),
+    ("ddl", &["archive", "columns", "sink"]),
     ("synth", &["archive", "sha256"]),
     (
         "pipeline",

@@ -144,12 +144,13 @@ def assume_role_chains(records, text):
     givers = defaultdict(list)
     for r in assumed:
         if r["eventName"] in names and gave(r):
-            givers[gave(r)].append(r["eventID"])
+            givers[gave(r)].append((r["_key"], r["_index"]))
     chains = []
     for r in assumed:
         if r["eventName"] == "AssumeRole" and user(r, "type") == "AssumedRole":
-            for earlier in givers.get(user(r, "accessKeyId"), [None]):
-                chains.append((r["eventID"], user(r, "arn"), gave(r), earlier))
+            session = at(r, "responseElements.assumedRoleUser.arn")
+            for earlier in givers.get(user(r, "accessKeyId"), [(None, None)]):
+                chains.append((r["_key"], r["_index"], user(r, "arn"), session, gave(r), *earlier))
     return chains
 
 

@@ -10,7 +10,8 @@ use super::synth::SynthArgs;
 use super::values::{self, ArchiveAddress, Memory, Moment};
 use crate::archive::ids::{AccountId, OrgId, Region};
 use crate::archive::key::LogKind;
-use crate::ddl::{Location, Partitioning, TableName};
+use crate::ddl::{Location, TableName};
+use crate::sink::Partitioning;
 
 /// Reads a whole AWS CloudTrail archive, proves it against its digest chain, and writes it as Parquet.
 #[derive(Debug, Parser)]
@@ -127,6 +128,15 @@ pub enum PartitionBy {
     /// One folder a day, account and Region, as Security Lake has it: many files
     #[value(name = "event_date,account,region")]
     DateAccountRegion,
+}
+
+impl From<PartitionBy> for Partitioning {
+    fn from(columns: PartitionBy) -> Self {
+        match columns {
+            PartitionBy::Date => Self::Date,
+            PartitionBy::DateAccountRegion => Self::DateAccountRegion,
+        }
+    }
 }
 
 /// What to do with records that are delivered more than once.
@@ -295,9 +305,9 @@ pub struct DdlArgs {
     /// What to call the view with AWS's own column names
     #[arg(long, value_name = "NAME", default_value = "cloudtrail_logs")]
     pub view: TableName,
-    /// How the table was written: event_date, or event_date,account,region
-    #[arg(long, value_name = "KEYS", default_value_t = Partitioning::Date)]
-    pub partition_by: Partitioning,
+    /// What the table was written with
+    #[arg(long, value_enum, value_name = "COLUMNS", default_value_t = PartitionBy::Date)]
+    pub partition_by: PartitionBy,
     /// An account of the table; repeatable. Athena needs all of them for a table that is partitioned by account
     #[arg(long, value_name = "ID")]
     pub account: Vec<AccountId>,

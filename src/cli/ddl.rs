@@ -17,7 +17,7 @@ pub(super) fn run(args: DdlArgs) -> Result<Outcome, Failure> {
         location: args.location,
         table: args.table,
         view: args.view,
-        partitioning: args.partition_by,
+        partitioning: args.partition_by.into(),
         accounts: args.account,
         regions: args.region,
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use anyhow::anyhow;
 use jiff::Timestamp;
 
-use super::args::{DedupeArg, Format, PartitionBy, ScanArgs, VerifyArgs};
+use super::args::{DedupeArg, Format, ScanArgs, VerifyArgs};
 use super::place::Place;
 use super::progress::Progress;
 use super::text::Paint;
@@ -41,10 +41,7 @@ pub(super) fn scan(args: ScanArgs) -> Result<Outcome, Failure> {
         dest: args.out,
         kms_key: args.kms_key,
         raw: args.raw,
-        partitioning: match args.partition_by {
-            PartitionBy::Date => Partitioning::Date,
-            PartitionBy::DateAccountRegion => Partitioning::DateAccountRegion,
-        },
+        partitioning: args.partition_by.into(),
         dedupe: match args.dedupe {
             DedupeArg::None => Dedupe::None,
             DedupeArg::Exact => Dedupe::Exact,

@@ -15,10 +15,8 @@ mod names;
 mod table;
 mod view;
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::archive::ids::{AccountId, Region};
+use crate::sink::Partitioning;
 
 pub use names::{Location, TableName};
 
@@ -31,43 +29,6 @@ pub enum Engine {
     DuckDb,
     /// Apache Spark, from 3.4 on.
     Spark,
-}
-
-/// The folders that a table's files lie in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Partitioning {
-    /// `event_date=…/`
-    #[default]
-    Date,
-    /// `event_date=…/account=…/region=…/`
-    DateAccountRegion,
-}
-
-impl Partitioning {
-    /// The names of the folders, from the outermost in.
-    pub fn keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Date => &["event_date"],
-            Self::DateAccountRegion => &["event_date", "account", "region"],
-        }
-    }
-}
-
-impl fmt::Display for Partitioning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.keys().join(","))
-    }
-}
-
-impl FromStr for Partitioning {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Date, Self::DateAccountRegion]
-            .into_iter()
-            .find(|partitioning| partitioning.to_string() == text)
-            .ok_or_else(|| format!("expected {} or {}", Self::Date, Self::DateAccountRegion))
-    }
 }
 
 /// What to write SQL for.

@@ -1,8 +1,9 @@
 //! The table: every column, and how each engine finds the days.
 
 use super::dialect::double_quoted;
-use super::{Engine, Partitioning, Request};
+use super::{Engine, Request};
 use crate::columns::schema::{COLUMNS, Column, Fill, Origin, RESOURCE};
+use crate::sink::Partitioning;
 
 /// The first day that Athena looks for: CloudTrail began in this month.
 const FIRST_DAY: &str = "2013-11-01";

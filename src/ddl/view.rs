@@ -4,7 +4,8 @@
 //! `event_date` and `integrity`, which are this program's. A struct is never null itself, only its members are: engines
 //! can then read the columns of the members that a query names, and no others.
 
-use super::{Engine, Partitioning, Request};
+use super::{Engine, Request};
+use crate::sink::Partitioning;
 
 /// What a column of the view, or a member of its structs, is made from.
 enum Value {

@@ -47,6 +47,16 @@ pub enum Partitioning {
     DateAccountRegion,
 }
 
+impl Partitioning {
+    /// What folders are named by, from the outermost in.
+    pub fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Date => &["event_date"],
+            Self::DateAccountRegion => &["event_date", "account", "region"],
+        }
+    }
+}
+
 /// Rows that lie in one folder of the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Partition {
