@@ -11,8 +11,10 @@ use super::hybrid;
 /// The levels of a leaf, for all rows of a chunk.
 pub(super) struct Levels {
     rows: usize,
-    /// A definition level for each value, nulls counted; empty when every row has a value.
+    /// A definition level for each value, nulls counted; empty when all have the same.
     definition: Vec<u32>,
+    /// The definition level of every value, where they are the same.
+    same: u32,
     /// The level of a value that is there.
     deepest: u32,
     /// A repetition level for each value; empty outside lists.
@@ -31,13 +33,14 @@ pub(super) struct Part {
 impl Levels {
     /// Levels of a column outside lists: for each row, whether it has a value.
     pub(super) fn flat(rows: usize, present: usize, has_value: impl Iterator<Item = bool>) -> Self {
-        let definition = if rows == present { Vec::new() } else { has_value.map(u32::from).collect() };
-        Self { rows, definition, deepest: 1, repetition: Vec::new() }
+        let are_same = present == rows || present == 0;
+        let definition = if are_same { Vec::new() } else { has_value.map(u32::from).collect() };
+        Self { rows, definition, same: u32::from(present > 0), deepest: 1, repetition: Vec::new() }
     }
 
     /// Levels of a leaf in a list; `deepest` is the definition level of a value that is there.
     pub(super) fn nested(rows: usize, definition: Vec<u32>, repetition: Vec<u32>, deepest: u32) -> Self {
-        Self { rows, definition, deepest, repetition }
+        Self { rows, definition, same: deepest, deepest, repetition }
     }
 
     /// Cuts the chunk into pages. `is_full` is asked after each row, with the values that are there since the last cut.
@@ -53,7 +56,7 @@ impl Levels {
             let (first_row, first, first_present) = (rows, at, present);
             while rows < self.rows && rows - first_row < PAGE_ROWS {
                 loop {
-                    present += usize::from(self.definition.get(at).is_none_or(|&level| level == self.deepest));
+                    present += usize::from(*self.definition.get(at).unwrap_or(&self.same) == self.deepest);
                     at += 1;
                     if self.repetition.get(at).is_none_or(|&level| level == 0) {
                         break;
@@ -70,20 +73,20 @@ impl Levels {
 
     /// Appends the levels of a page, as a data page of version 1 has them.
     pub(super) fn encode(&self, part: &Part, page: &mut Vec<u8>) {
-        let levels = |levels: &[u32], largest: u32, page: &mut Vec<u8>| {
+        let levels = |levels: &[u32], same: u32, largest: u32, page: &mut Vec<u8>| {
             let start = page.len();
             page.extend_from_slice(&[0; 4]);
             match levels {
-                [] => hybrid::repeat(largest, part.values.len(), hybrid::width(largest), page),
+                [] => hybrid::repeat(same, part.values.len(), hybrid::width(largest), page),
                 levels => hybrid::encode(levels, hybrid::width(largest), page),
             }
             let length = u32::try_from(page.len() - start - 4).unwrap_or(u32::MAX);
             page[start..start + 4].copy_from_slice(&length.to_le_bytes());
         };
         if !self.repetition.is_empty() {
-            levels(&self.repetition[part.values.clone()], 1, page);
+            levels(&self.repetition[part.values.clone()], 0, 1, page);
         }
-        levels(self.definition.get(part.values.clone()).unwrap_or_default(), self.deepest, page);
+        levels(self.definition.get(part.values.clone()).unwrap_or_default(), self.same, self.deepest, page);
     }
 }
 

@@ -5,7 +5,7 @@
 //! the CPU time of everything else that a small object costs, and an archive has millions of them.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_s3::Client;
@@ -17,6 +17,7 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -47,6 +48,8 @@ pub(super) struct Access {
     provider: SharedCredentialsProvider,
     identity: Mutex<Option<Identity>>,
     settings: SigningSettings,
+    /// The SDK's: a signature holds for some minutes.
+    clock: SharedTimeSource,
 }
 
 impl Access {
@@ -84,6 +87,7 @@ impl Access {
             provider,
             identity: Mutex::default(),
             settings,
+            clock: aws.config.time_source().unwrap_or_default(),
         })
     }
 
@@ -133,7 +137,7 @@ impl Access {
             .identity(identity)
             .region(&self.region)
             .name("s3")
-            .time(SystemTime::now())
+            .time(self.clock.now())
             .settings(self.settings.clone())
             .build()
             .map_err(|error| error.to_string())?;
@@ -156,7 +160,7 @@ impl Access {
     /// The credentials at hand, or new ones when these are about to expire.
     async fn identity(&self) -> Result<Identity, SourceError> {
         let mut kept = self.identity.lock().await;
-        let soon = SystemTime::now() + MARGIN;
+        let soon = self.clock.now() + MARGIN;
         if let Some(identity) = kept.as_ref().filter(|i| i.expiration().is_none_or(|expires| expires > soon)) {
             return Ok(identity.clone());
         }
