@@ -27,7 +27,7 @@ STAGES = {
     "hash": "trailproof::sha256::Sha256::of",
     "parse": "trailproof::event::records::Records::next_entry",
     "columns": "trailproof::columns::build::RowBuilder::append",
-    "encode": "trailproof::sink::table::Table::write",
+    "encode": "trailproof::sink::encode::encode",
     "digests": "trailproof::verify::chain::Group::check",
 }
 

@@ -141,7 +141,8 @@ impl World {
             return self.control(target.as_deref().unwrap_or_default());
         }
         let path = decoded(request.uri().path());
-        let Some((bucket, key)) = path[1..].split_once('/').or(Some((&path[1..], ""))).filter(|p| p.0 == self.bucket)
+        let Some((bucket, key)) =
+            path[1..].split_once('/').or_else(|| Some((&path[1..], ""))).filter(|p| p.0 == self.bucket)
         else {
             return error(404, "NoSuchBucket", bucket_of(&path));
         };

@@ -17,8 +17,10 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use s3s::dto::{
-    CommonPrefix, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object, StreamingBlob,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
+    DeleteObjectOutput, ETag, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, ListObjectsV2Input,
+    ListObjectsV2Output, Object, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -58,6 +60,10 @@ pub struct Store {
     nth_request: Mutex<Option<(usize, Fault)>>,
     /// Every request, each once, in the order in which they came.
     seen: Mutex<Vec<String>>,
+    /// Uploads that were begun and neither completed nor aborted, with their parts.
+    uploads: Mutex<BTreeMap<String, BTreeMap<i32, Bytes>>>,
+    /// The KMS key that uploads asked for.
+    pub kms_keys: Mutex<BTreeSet<String>>,
     refuses_listing: Mutex<Option<String>>,
     keys: Mutex<Vec<Value>>,
     keys_per_page: usize,
@@ -94,6 +100,8 @@ impl Store {
             read: Mutex::default(),
             nth_request: Mutex::default(),
             seen: Mutex::default(),
+            uploads: Mutex::default(),
+            kms_keys: Mutex::default(),
             refuses_listing: Mutex::default(),
             keys: Mutex::default(),
             keys_per_page: 1,
@@ -200,6 +208,23 @@ impl Store {
         Some(self.buckets.lock().unwrap().get(bucket)?.get(key)?.body.clone())
     }
 
+    /// Keys and bodies of a bucket's objects.
+    pub fn objects(&self, bucket: &str) -> BTreeMap<String, Bytes> {
+        let buckets = self.buckets.lock().unwrap();
+        let objects = buckets.get(bucket).into_iter().flatten();
+        objects.map(|(key, stored)| (key.clone(), stored.body.clone())).collect()
+    }
+
+    /// Makes an empty bucket.
+    pub fn make_bucket(&self, bucket: &str) {
+        self.buckets.lock().unwrap().entry(bucket.to_owned()).or_default();
+    }
+
+    /// Uploads that were neither completed nor aborted.
+    pub fn open_uploads(&self) -> usize {
+        self.uploads.lock().unwrap().len()
+    }
+
     fn list_public_keys(&self, request: &Value) -> Value {
         let keys = self.keys.lock().unwrap();
         let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
@@ -250,6 +275,68 @@ impl S3 for Protocol {
             ..Default::default()
         };
         Ok(S3Response::new(output))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let mut uploads = self.0.uploads.lock().unwrap();
+        let id = format!("{}#{}", request.input.key, self.0.requests.load(Ordering::Relaxed));
+        uploads.insert(id.clone(), BTreeMap::new());
+        self.0.kms_keys.lock().unwrap().extend(request.input.ssekms_key_id);
+        Ok(S3Response::new(CreateMultipartUploadOutput { upload_id: Some(id), ..Default::default() }))
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        let UploadPartInput { key, part_number, upload_id, body, .. } = request.input;
+        if let Some(Fault::Code(code)) = self.0.fault_of(&key) {
+            return Err(S3Error::new(S3ErrorCode::from_bytes(code.as_bytes()).unwrap()));
+        }
+        let mut bytes = Vec::new();
+        let mut body = body.unwrap();
+        while let Some(piece) = body.next().await {
+            bytes.extend_from_slice(&piece.unwrap());
+        }
+        let mut uploads = self.0.uploads.lock().unwrap();
+        let parts = uploads.get_mut(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        parts.insert(part_number, bytes.into());
+        let e_tag = Some(ETag::Strong(part_number.to_string()));
+        Ok(S3Response::new(UploadPartOutput { e_tag, ..Default::default() }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let CompleteMultipartUploadInput { bucket, key, upload_id, multipart_upload, .. } = request.input;
+        if let Some(Fault::Code(code)) = self.0.fault_of(&format!("{key}?complete")) {
+            return Err(S3Error::new(S3ErrorCode::from_bytes(code.as_bytes()).unwrap()));
+        }
+        let parts = self.0.uploads.lock().unwrap().remove(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        let named = multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let numbers: Vec<i32> = named.iter().map(|part| part.part_number.unwrap()).collect();
+        assert_eq!(numbers, parts.keys().copied().collect::<Vec<_>>());
+        let all_but_last = parts.len().saturating_sub(1);
+        assert!(parts.values().take(all_but_last).all(|part| part.len() >= 5 << 20), "S3 refuses small parts");
+        let body: Vec<u8> = parts.into_values().flatten().collect();
+        let stored = Stored { body: body.into(), metadata: BTreeMap::new() };
+        self.0.buckets.lock().unwrap().entry(bucket).or_default().insert(key, stored);
+        Ok(S3Response::new(CompleteMultipartUploadOutput::default()))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.0.uploads.lock().unwrap().remove(&request.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let DeleteObjectInput { bucket, key, .. } = request.input;
+        self.0.buckets.lock().unwrap().entry(bucket).or_default().remove(&key);
+        Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
     async fn list_objects_v2(
