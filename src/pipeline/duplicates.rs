@@ -12,10 +12,11 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::{Mutex, PoisonError};
 
+use hashbrown::DefaultHashBuilder;
 use sha2::{Digest as _, Sha256};
 
 /// Lists that hashes are spread over.
@@ -27,7 +28,7 @@ const HELD: usize = 8192;
 /// Counts records of events that were seen before.
 #[derive(Debug)]
 pub struct DuplicateCounter {
-    key: RandomState,
+    key: DefaultHashBuilder,
     lists: Mutex<Lists>,
 }
 
@@ -43,7 +44,7 @@ struct Lists {
 impl Default for DuplicateCounter {
     fn default() -> Self {
         let lists = Lists { held: vec![Vec::new(); LISTS], parts: vec![Vec::new(); LISTS], file: None, length: 0 };
-        Self { key: RandomState::new(), lists: Mutex::new(lists) }
+        Self { key: DefaultHashBuilder::default(), lists: Mutex::new(lists) }
     }
 }
 
