@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+type Body = fn(&[u8]);
+
 /// Every target, with its function.
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+const TARGETS: [(&str, Body); 7] = [
     ("checkpoint", bodies::checkpoint),
     ("digest_json", bodies::digest_json),
     ("gzip", bodies::gzip),
