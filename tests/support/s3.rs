@@ -17,8 +17,9 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use s3s::dto::{
-    CommonPrefix, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object, StreamingBlob,
+    CommonPrefix, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput,
+    HeadBucketOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
+    StreamingBlob,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -247,6 +248,34 @@ impl S3 for Protocol {
             content_length: Some(i64::try_from(stored.body.len()).unwrap()),
             content_encoding: Some("gzip".to_owned()),
             metadata: Some(stored.metadata.clone().into_iter().collect()),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        _: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    /// Everything in one page, as the AWS CLI asks for it.
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let ListObjectsInput { bucket, prefix, marker, .. } = request.input;
+        let (prefix, marker) = (prefix.unwrap_or_default(), marker.unwrap_or_default());
+        let buckets = self.0.buckets.lock().unwrap();
+        let objects = buckets.get(&bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
+        let contents = objects.iter().filter(|(key, _)| key.starts_with(&prefix) && **key > marker);
+        let contents = contents.map(|(key, stored)| Object {
+            key: Some(key.clone()),
+            size: Some(i64::try_from(stored.body.len()).unwrap()),
+            ..Default::default()
+        });
+        let output = ListObjectsOutput {
+            contents: Some(contents.collect()),
+            is_truncated: Some(false),
+            name: Some(bucket),
             ..Default::default()
         };
         Ok(S3Response::new(output))
