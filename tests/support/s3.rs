@@ -19,8 +19,9 @@ use hyper_util::rt::TokioIo;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
-    DeleteObjectOutput, ETag, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object, StreamingBlob, UploadPartInput, UploadPartOutput,
+    DeleteObjectOutput, ETag, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput,
+    HeadBucketInput, HeadBucketOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    Object, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -337,6 +338,34 @@ impl S3 for Protocol {
         let DeleteObjectInput { bucket, key, .. } = request.input;
         self.0.buckets.lock().unwrap().entry(bucket).or_default().remove(&key);
         Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        _: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    /// Everything in one page, as the AWS CLI asks for it.
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let ListObjectsInput { bucket, prefix, marker, .. } = request.input;
+        let (prefix, marker) = (prefix.unwrap_or_default(), marker.unwrap_or_default());
+        let buckets = self.0.buckets.lock().unwrap();
+        let objects = buckets.get(&bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
+        let contents = objects.iter().filter(|(key, _)| key.starts_with(&prefix) && **key > marker);
+        let contents = contents.map(|(key, stored)| Object {
+            key: Some(key.clone()),
+            size: Some(i64::try_from(stored.body.len()).unwrap()),
+            ..Default::default()
+        });
+        let output = ListObjectsOutput {
+            contents: Some(contents.collect()),
+            is_truncated: Some(false),
+            name: Some(bucket),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
     }
 
     async fn list_objects_v2(
