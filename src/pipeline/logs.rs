@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future;
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent};
@@ -129,6 +130,7 @@ pub async fn read_all<S: Source, K: LogSink>(
         large: Mutex::new(()),
         max_content: context.max_memory / 2,
         max_stored: (context.max_memory / 4) as u64,
+        stored_room: Arc::new(Semaphore::new(kibibytes((context.max_memory / 4) as u64) as usize)),
     });
     let fetched = if S::IS_LOCAL {
         let jobs = stream::iter(into_jobs(&plans, order));
@@ -196,13 +198,20 @@ struct Fetched {
     l: usize,
     object: ObjectRef,
     body: Result<Body, SourceError>,
+    /// The room that a fetched body takes, until it is processed.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Kibibytes that so many bytes take; no more than `u32` can say.
+fn kibibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(1)
 }
 
 async fn fetch<S: Source, K>(context: &Context<S>, worker: &Worker<K>, (p, l): (u32, u32)) -> Fetched {
     let (p, l) = (p as usize, l as usize);
     let plan = &worker.plans[p];
     let (object, size) = (plan.object(&plan.logs[l]), size_of(&plan.logs[l]));
-    let fetched = |object, body| Fetched { p, l, object, body };
+    let fetched = |object, body| Fetched { p, l, object, body, _room: None };
     if context.is_cancelled() {
         return fetched(object, Err(SourceError::Other { detail: "the run was stopped".into() }));
     }
@@ -213,6 +222,8 @@ async fn fetch<S: Source, K>(context: &Context<S>, worker: &Worker<K>, (p, l): (
         let body = context.source.read(&object).await;
         return fetched(object, body);
     }
+    // Never more than there is in all, and the semaphore is never closed.
+    let room = worker.stored_room.clone().acquire_many_owned(kibibytes(size.min(worker.max_stored))).await.ok();
     let permit = context.requests.clone().acquire_owned().await;
     let (source, retry) = (context.source.clone(), context.retry);
     let (object, body) = spawn(async move {
@@ -221,7 +232,7 @@ async fn fetch<S: Source, K>(context: &Context<S>, worker: &Worker<K>, (p, l): (
     })
     .await;
     drop(permit);
-    fetched(object, body)
+    Fetched { _room: room, ..fetched(object, body) }
 }
 
 /// Has a worker process what was fetched; a stopped run has not come to it.
@@ -292,6 +303,8 @@ struct Worker<K> {
     large: Mutex<()>,
     max_content: usize,
     max_stored: u64,
+    /// Kibibytes of stored bodies that may still be fetched before others are processed.
+    stored_room: Arc<Semaphore>,
 }
 
 thread_local! {
@@ -301,7 +314,7 @@ thread_local! {
 
 impl<K: LogSink> Worker<K> {
     fn process(&self, fetched: Fetched) -> Result<LogOutcome, K::Error> {
-        let Fetched { p, l, object, body } = fetched;
+        let Fetched { p, l, object, body, _room } = fetched;
         let plan = &self.plans[p];
         let log = &plan.logs[l];
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
