@@ -10,6 +10,7 @@ run in turn; figures are medians, with the smallest and largest in brackets.
 """
 
 import argparse
+import glob
 import json
 import os
 import platform
@@ -28,7 +29,7 @@ BUCKET = "example-org-trail"
 ARCHIVES = {
     # Half of the logs under 2 KB stored, the busy ones of 0.5 to 8 MB of JSON.
     "mixed": "--accounts 4 --regions 2 --hours 6 --logs-per-hour 20 --records-per-log 300 --sizes mixed",
-    "busy": "--accounts 4 --regions 2 --hours 6 --logs-per-hour 20 --records-per-log 200 --sizes even",
+    "busy": "--accounts 4 --regions 2 --hours 3 --logs-per-hour 20 --records-per-log 200 --sizes even",
     # About 11 KB of JSON each.
     "tiny": "--accounts 4 --regions 2 --hours 12 --logs-per-hour 50 --records-per-log 8 --sizes even",
     "organization": "--accounts 4 --regions 2 --hours 12 --logs-per-hour 10 --records-per-log 8 --sizes even",
@@ -65,7 +66,7 @@ record = struct(
     resources=struct(accountId=text, type=text, ARN=text) + "[]", eventType=text, managementEvent=flag,
     recipientAccountId=text, eventCategory=text, tlsDetails=tls)
 connection = duckdb.connect()
-connection.execute(f"set threads = {threads}; set preserve_insertion_order = false")
+connection.execute(f"set threads = {threads}; set preserve_insertion_order = false; set enable_progress_bar = false")
 import time
 started = time.perf_counter()
 connection.execute(f'''copy (select r.* from (select unnest("Records") r from read_json({files!r},
@@ -113,18 +114,13 @@ class Bench:
         self.work = tempfile.mkdtemp(prefix="compare-", dir=arguments.work)
         self.made = {}
         self.rows = {}
-        self.build()
-
-    def build(self):
-        cargo = ["cargo", "build", "--release", "--quiet"]
-        subprocess.run(cargo, cwd=ROOT, check=True)
-        benches = ["cargo", "bench", "--no-run", "--message-format=json", "--bench", "limit", "--bench", "loopback"]
-        built = subprocess.run(benches, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        targets = [json.loads(line) for line in built.splitlines() if line.startswith("{")]
-        bench = {t["target"]["name"]: t["executable"] for t in targets if t.get("executable")}
-        self.limit_binary, self.loopback_binary = bench["limit"], bench["loopback"]
-        target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-        self.trailproof = os.path.join(target, "release", "trailproof")
+        release = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "release")
+        self.trailproof = os.path.join(release, "trailproof")
+        if not arguments.no_build:
+            benches = ["cargo", "bench", "--no-run", "--bench", "limit", "--bench", "loopback"]
+            for command in (["cargo", "build", "--release"], benches):
+                subprocess.run(command, cwd=ROOT, check=True)
+        self.limit_binary, self.loopback_binary = (newest(release, name) for name in ("limit", "loopback"))
 
     def archive(self, name):
         if name not in self.made:
@@ -284,6 +280,12 @@ class Bench:
         return bool(duckdb)
 
 
+def newest(release, name):
+    """The bench of this name that was built last."""
+    built = [path for path in glob.glob(f"{release}/deps/{name}-*") if "." not in os.path.basename(path)]
+    return max(built, key=os.path.getmtime)
+
+
 def versions():
     def told(*command):
         try:
@@ -305,6 +307,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--large", action="store_true", help="row M with 8 GB too")
+    parser.add_argument("--no-build", action="store_true", help="measure what was built before")
     parser.add_argument("--work", help="where archives and tables are put; removed at the end")
     arguments = parser.parse_args()
     with socket.socket() as free:
