@@ -7,7 +7,7 @@
 //! gunzip    inflate and hash in one pass                                      no I/O
 //! verify    is it what AWS delivered? digests, signatures, chains             no I/O
 //! event     inflated bytes to records, as spans of the source                 no I/O
-//! columns   records to Arrow columns                                          no I/O
+//! columns   records to columns, each distinct text once                       no I/O
 //! sink      columns to Parquet files, whole or not at all
 //! ddl       SQL that makes a written table readable                           no I/O
 //! report    counts, findings, chains: data only
