@@ -164,6 +164,9 @@ fn logs_in_odd_containers() {
             [gzip(b), gzip(a)].concat()
         }),
         stored("a member with data in front", 1, &["log-altered"], |content| [gzip(b"{}"), gzip(content)].concat()),
+        stored("another content of the same length behind", 1, &["log-trailing-data"], |content| {
+            [gzip(content), gzip(&vec![b'x'; content.len()])].concat()
+        }),
         stored("the content twice", 1, &["log-trailing-data"], |content| [gzip(content), gzip(content)].concat()),
         stored("an empty member, then one with data", 1, &["log-trailing-data"], |content| {
             [gzip(content), gzip(b""), gzip(b"{}")].concat()
