@@ -1,4 +1,4 @@
-//! An archive in S3: the AWS SDK finds the way to a bucket, requests go that way by themselves ([`access`]).
+//! An archive in S3: the AWS SDK finds the way to a bucket, requests go that way by themselves (`access`).
 //!
 //! Bytes are taken exactly as stored: nothing is decoded by `Content-Encoding`. Nothing is tried twice here, because only
 //! [`crate::fetch`] can repeat a body that broke off. A bucket's Region is found with HeadBucket.

@@ -1,6 +1,6 @@
 //! One digest object: what was read of it, what it turned out to be, and what is to be said of it alone.
 //!
-//! Not here: how its signature is judged ([`super::check`]), and its links ([`super::edges`]).
+//! Not here: how its signature is judged (`check`), and its links (`edges`).
 
 use jiff::{SignedDuration, Timestamp};
 
