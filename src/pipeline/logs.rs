@@ -168,10 +168,9 @@ pub async fn read_all<S: Source, K: LogSink>(
     });
     let in_flight = Arc::new(Semaphore::new(context.max_memory / 4 / PERMIT_BYTES));
     let slots = batches_at_once(context, worker.sink.is_some());
-    let ahead = context.concurrency.div_ceil(slots);
     let mut tally = Tally::default();
     let mut done = stream::iter(batches)
-        .map(|logs| run_batch(context, worker.clone(), logs, in_flight.clone(), ahead))
+        .map(|logs| run_batch(context, worker.clone(), logs, in_flight.clone()))
         .buffered(slots);
     while let Some(part) = done.next().await {
         let (part, rows) = part?;
@@ -270,7 +269,6 @@ async fn run_batch<S: Source, K: LogSink>(
     worker: Arc<Worker<K>>,
     logs: Range<usize>,
     in_flight: Arc<Semaphore>,
-    ahead: usize,
 ) -> Result<(Part, Option<K::Batch>), K::Error> {
     let mut part = Part::default();
     let mut rows = worker.sink.as_ref().map(|sink| sink.begin());
@@ -292,7 +290,8 @@ async fn run_batch<S: Source, K: LogSink>(
                 body.map(|body| Fetched { at, object, body, _permit: permit })
             }
         })
-        .buffered(ahead)
+        // All batches share the requests; one that is alone may have them all.
+        .buffered(context.concurrency)
         .ready_chunks(if S::IS_LOCAL { JOB_LOGS } else { JOB_BODIES });
     tokio::pin!(fetching);
     while let Some(fetched) = fetching.next().await {
