@@ -169,9 +169,8 @@ pub async fn read_all<S: Source, K: LogSink>(
     let in_flight = Arc::new(Semaphore::new(context.max_memory / 4 / PERMIT_BYTES));
     let slots = batches_at_once(context, worker.sink.is_some());
     let mut tally = Tally::default();
-    let mut done = stream::iter(batches)
-        .map(|logs| run_batch(context, worker.clone(), logs, in_flight.clone()))
-        .buffered(slots);
+    let mut done =
+        stream::iter(batches).map(|logs| run_batch(context, worker.clone(), logs, in_flight.clone())).buffered(slots);
     while let Some(part) = done.next().await {
         let (part, rows) = part?;
         tally.merge(part, findings);
