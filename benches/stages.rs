@@ -18,7 +18,7 @@ use divan::{Bencher, black_box};
 use support::Corpus;
 use trailproof::archive::inventory::Inventory;
 use trailproof::columns::{RowBuilder, Source};
-use trailproof::event::{Entry, Records};
+use trailproof::event::{Entry, Recall, Records};
 use trailproof::gunzip;
 use trailproof::sha256::{Sha256, decode_hex};
 use trailproof::sink;
@@ -73,8 +73,9 @@ fn parse(bencher: Bencher<'_, '_>, records: u32) {
     let corpus = Corpus::of(records);
     let counter = (BytesCount::new(corpus.json_bytes), ItemsCount::new(corpus.records));
     bencher.counter(counter.0).counter(counter.1).bench(|| {
+        let mut recall = Recall::default();
         for content in &corpus.contents {
-            let mut walker = Records::new(content);
+            let mut walker = Records::new(content, &mut recall);
             while let Some(entry) = walker.next_entry() {
                 black_box(&entry);
             }
@@ -129,6 +130,7 @@ fn rsa(bencher: Bencher<'_, '_>) {
 }
 
 fn fill(corpus: &Corpus, builder: &mut RowBuilder) {
+    let mut recall = Recall::default();
     for (key, content) in corpus.log_keys.iter().zip(&corpus.contents) {
         let source = Source {
             org: Some("o-exampleorgid"),
@@ -140,7 +142,7 @@ fn fill(corpus: &Corpus, builder: &mut RowBuilder) {
             integrity: "verified",
             day: 20_000,
         };
-        let mut walker = Records::new(content);
+        let mut walker = Records::new(content, &mut recall);
         while let Some(entry) = walker.next_entry() {
             match entry {
                 Entry::Record(record) => builder.append(&record, &source),

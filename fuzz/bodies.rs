@@ -7,7 +7,7 @@ use md5::{Digest as _, Md5};
 use serde_json::Value;
 use trailproof::archive::key::{self, ObjectName};
 use trailproof::checkpoint::Checkpoint;
-use trailproof::event::{Entry, Records};
+use trailproof::event::{Entry, Member, Recall, Records};
 use trailproof::gunzip;
 use trailproof::sha256::{Sha256, encode_hex};
 use trailproof::verify::digest::Digest;
@@ -85,28 +85,36 @@ pub fn gzip(data: &[u8]) {
     }
 }
 
-/// Every entry lies in the log where it says, in order.
+/// Every entry lies in the log where it says, in order, and a log that was walked before is walked alike.
 pub fn records(data: &[u8]) {
-    let mut records = Records::new(data);
+    let mut recall = Recall::default();
+    let first = walked(data, &mut recall);
+    assert_eq!(walked(data, &mut recall), first);
+}
+
+/// The entries of a log: where each starts, and its members.
+fn walked(data: &[u8], recall: &mut Recall) -> Vec<(usize, Vec<Member>)> {
+    let mut records = Records::new(data, recall);
+    let mut entries = Vec::new();
     let mut end = 0;
-    let mut next = 0;
     while let Some(entry) = records.next_entry() {
-        let (index, offset, bytes) = match &entry {
+        let (index, offset, bytes, members) = match &entry {
             Entry::Record(record) => {
                 for member in record.members {
                     assert!(record.value(member).len() <= record.text.len());
                     assert!(record.key(member).len() <= record.text.len());
                 }
-                (record.index, record.offset, record.text.as_bytes())
+                (record.index, record.offset, record.text.as_bytes(), record.members)
             }
-            Entry::Malformed(malformed) => (malformed.index, malformed.offset, malformed.raw),
+            Entry::Malformed(malformed) => (malformed.index, malformed.offset, malformed.raw, Default::default()),
         };
-        assert_eq!(index, next);
+        assert_eq!(index, entries.len() as u64);
         assert!(offset >= end);
         assert_eq!(&data[offset..offset + bytes.len()], bytes);
         end = offset + bytes.len();
-        next += 1;
+        entries.push((offset, members.to_vec()));
     }
+    entries
 }
 
 /// A checkpoint that is read is written so that it is read again.

@@ -14,7 +14,7 @@ use flate2::bufread::GzDecoder;
 use serde_json::value::RawValue;
 use support::chain::gzip;
 use support::shared;
-use trailproof::event::{Entry, Records};
+use trailproof::event::{Entry, Member, Recall, Records};
 use trailproof::gunzip::{self, Damage, Inflated};
 
 /// What a plain reader makes of a container.
@@ -126,18 +126,31 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
     }
 }
 
+/// What a walk comes to that can recall nothing but this record.
+fn walked_alone(record: &str) -> Vec<Member> {
+    let log = format!("[{record}]");
+    let mut recall = Recall::default();
+    let mut walker = Records::new(log.as_bytes(), &mut recall);
+    match walker.next_entry() {
+        Some(Entry::Record(record)) => record.members.to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Compares the records of every log, member by member; the number of records.
 fn compare_records(objects: &[Vec<u8>]) -> usize {
     let mut compared = 0;
+    let mut recall = Recall::default();
     for object in objects {
         let (content, _) = fast(object);
         let Ok(Log { records: Some(expected) }) = serde_json::from_slice(&content) else { continue };
-        let mut walker = Records::new(&content);
+        let mut walker = Records::new(&content, &mut recall);
         let mut expected = expected.into_iter();
         while let Some(entry) = walker.next_entry() {
             let Entry::Record(record) = entry else { panic!("{entry:?}") };
             let plain = expected.next().unwrap().get();
             assert_eq!(record.text, plain);
+            assert_eq!(record.members, walked_alone(plain));
             let mut members = Vec::new();
             let mut rest = record.members;
             while let Some((member, after)) = rest.split_first() {

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use support::{shared, table};
 use trailproof::columns::schema::{COLUMNS, Fill, RESOURCE};
 use trailproof::columns::{RowBuilder, Source};
-use trailproof::event::{Entry, Field, Records, Scope};
+use trailproof::event::{Entry, Field, Recall, Records, Scope};
 
 /// JSON in which numbers are compared by spelling and members by name, several of one name in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,7 +166,8 @@ const SOURCE: Source<'_> = Source {
 fn check(content: &[u8]) -> usize {
     let mut builder = RowBuilder::new(true);
     let mut sources = Vec::new();
-    let mut walker = Records::new(content);
+    let mut recall = Recall::default();
+    let mut walker = Records::new(content, &mut recall);
     while let Some(entry) = walker.next_entry() {
         match entry {
             Entry::Record(record) => {

@@ -1,5 +1,6 @@
 //! `scan` and `verify`.
 
+use std::cell::OnceCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -67,31 +68,30 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let (ring, key_findings) = config::keys(&args.public_keys)?;
     let runtime = config::runtime()?;
     let moves = config::moves(&args.moved_from, &args.archive);
-    let saved = (!args.public_keys.is_empty()).then_some(ring);
-    let aws = runtime.block_on(Aws::load(AwsOptions::from(&args.aws)));
+    // Where nothing is asked of AWS, its certificates and configuration need not be read.
+    let loaded = OnceCell::new();
+    let aws = || loaded.get_or_init(|| runtime.block_on(Aws::load(AwsOptions::from(&args.aws))));
     let place = match &table {
-        Some(table) => Some(runtime.block_on(Place::open(&table.dest, &aws, table.kms_key.clone()))?),
+        Some(table) => Some(Place::open(&table.dest, &runtime, aws, table.kms_key.clone())?),
         None => None,
     };
+    let keys = match (!args.public_keys.is_empty()).then_some(ring) {
+        Some(ring) => Keys::Files(ring),
+        None => Keys::service(KeptKeys::new(aws().clone(), config::key_archive(args.key_archive.as_deref()), now)),
+    };
     let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), now, key_findings };
-    let outcome = runtime.block_on(async {
-        let keys = match saved {
-            Some(ring) => Keys::Files(ring),
-            None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
-        };
-        match &args.archive {
-            ArchiveAddress::Directory(path) => {
-                let source = Directory::open(path).map_err(Failure::usage)?;
-                let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
-                job.run(&context, "".into(), String::new(), &keys).await
-            }
-            ArchiveAddress::S3 { bucket, prefix } => {
-                let source = connect(&aws, bucket).await.map_err(unreachable_archive)?;
-                let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
-                job.run(&context, bucket.as_str().into(), prefix.clone(), &keys).await
-            }
+    let outcome = match &args.archive {
+        ArchiveAddress::Directory(path) => {
+            let source = Directory::open(path).map_err(Failure::usage)?;
+            let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
+            runtime.block_on(job.run(&context, "".into(), String::new(), &keys))
         }
-    });
+        ArchiveAddress::S3 { bucket, prefix } => {
+            let source = runtime.block_on(connect(aws(), bucket)).map_err(unreachable_archive)?;
+            let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
+            runtime.block_on(job.run(&context, bucket.as_str().into(), prefix.clone(), &keys))
+        }
+    };
     if let Some(Place::Bucket(bucket)) = &place {
         runtime.block_on(bucket.settle());
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use tokio::runtime::Runtime;
 
 use super::values::ArchiveAddress;
 use super::{Failure, config};
@@ -24,11 +25,16 @@ pub(super) enum Place {
 
 impl Place {
     /// Finds the bucket; a directory is made when the table is.
-    pub(super) async fn open(address: &ArchiveAddress, aws: &Aws, kms_key: Option<String>) -> Result<Self, Failure> {
+    pub(super) fn open<'a>(
+        address: &ArchiveAddress,
+        runtime: &Runtime,
+        aws: impl FnOnce() -> &'a Aws,
+        kms_key: Option<String>,
+    ) -> Result<Self, Failure> {
         match address {
             ArchiveAddress::Directory(path) => Ok(Self::Directory(path.clone())),
             ArchiveAddress::S3 { bucket, prefix } => {
-                let destination = Destination::connect(aws, bucket, prefix, kms_key).await;
+                let destination = runtime.block_on(Destination::connect(aws(), bucket, prefix, kms_key));
                 let destination = destination.with_context(|| format!("--out {address} cannot be reached"));
                 destination.map(Bucket::new).map(Self::Bucket).map_err(Failure::Usage)
             }

@@ -3,15 +3,14 @@
 //! One walk over a record's members puts each into its column, or beside the columns: nothing is looked at twice. Columns
 //! that a record says nothing of are not touched.
 
-use std::borrow::Cow;
-
 use memchr::memmem;
 
 use super::extra::{self, STAND_INS, WHOLE};
+use super::known::{Filled, KnownObjects};
 use super::schema::{self, COLUMNS, ColumnType, Fill, Origin, RESOURCE};
 use super::value;
 use super::values::{Flags, Lists, Numbers, Texts, Values};
-use crate::event::{Field, Malformed, Member, Record};
+use crate::event::{Field, Malformed, Member, Record, Scope};
 
 /// Where rows come from: the same for every row of a log.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +55,7 @@ pub struct RowBuilder {
     /// The first row of the log at hand.
     log_start: usize,
     extra: String,
+    known: KnownObjects,
     keeps_raw: bool,
     held_bytes: usize,
     omitted: memmem::Finder<'static>,
@@ -155,6 +155,7 @@ impl RowBuilder {
             origins,
             log_start: 0,
             extra: String::new(),
+            known: KnownObjects::default(),
             keeps_raw,
             held_bytes: 0,
             omitted: memmem::Finder::new("\"omitted\""),
@@ -242,6 +243,7 @@ impl RowBuilder {
     pub fn clear(&mut self) {
         self.columns.iter_mut().for_each(Values::clear);
         self.days.clear();
+        self.known.clear();
         self.log_start = 0;
         self.held_bytes = 0;
     }
@@ -255,17 +257,10 @@ impl RowBuilder {
             rest = after;
             let again = walk.note(record, member);
             if extra::is_flattened(member) {
-                let before = self.extra.len();
-                extra::write_key(record, member, &mut self.extra);
-                self.extra.push('{');
-                let empty = self.extra.len();
-                let inner_held = self.take_members(record, inner, walk);
-                if inner_held && self.extra.len() == empty {
-                    self.extra.truncate(before);
-                } else {
-                    self.extra.push('}');
-                }
-                any_held |= inner_held;
+                any_held |= match member.field.scope() {
+                    Scope::Record => self.take_outer_object(record, member, inner, walk),
+                    _ => self.take_object(record, member, inner, walk),
+                };
                 continue;
             }
             // Of two values for one key, the first stands in the column; both stand in the record that is kept whole.
@@ -281,6 +276,66 @@ impl RowBuilder {
             }
             extra::write_key(record, member, &mut self.extra);
             self.extra.push_str(record.value(member));
+        }
+        any_held
+    }
+
+    /// Puts the members of an object of the record into their columns, as they were put before if the same object was met.
+    fn take_outer_object(
+        &mut self,
+        record: &Record<'_, '_>,
+        member: &Member,
+        inner: &[Member],
+        walk: &mut Walk,
+    ) -> bool {
+        let row = self.days.len();
+        let text = record.value(member);
+        if let Some(known) = self.known.find(text)
+            && walk.seen & known.seen == 0
+        {
+            walk.seen |= known.seen;
+            for filled in known.filled {
+                match *filled {
+                    Filled::Text { column, number } => text_column(&mut self.columns[column]).set_number(row, number),
+                    Filled::Flag { column, value } => flag_column(&mut self.columns[column]).set(row, value),
+                }
+            }
+            if !known.beside.is_empty() {
+                extra::separate(&mut self.extra);
+                self.extra.push_str(known.beside);
+            }
+            return known.any_held;
+        }
+        let seen_before = walk.seen;
+        let before = self.extra.len();
+        let any_held = self.take_object(record, member, inner, walk);
+        let seen = walk.seen & !seen_before;
+        if !walk.must_stand_whole {
+            let beside = self.extra[before..].trim_start_matches(',');
+            let filled = inner.iter().filter_map(|member| {
+                let column = self.targets[member.field as usize]?.column;
+                match &self.columns[column] {
+                    Values::Texts(texts) => Some(Filled::Text { column, number: texts.key(row as u32)? }),
+                    Values::Flags(flags) => Some(Filled::Flag { column, value: flags.get(row as u32)? }),
+                    Values::Numbers(_) | Values::Lists(_) => None,
+                }
+            });
+            self.known.remember(text, beside, filled, seen, any_held);
+        }
+        any_held
+    }
+
+    /// Puts the members of an object into their columns and the rest beside them, under the object's key.
+    fn take_object(&mut self, record: &Record<'_, '_>, member: &Member, inner: &[Member], walk: &mut Walk) -> bool {
+        let before = self.extra.len();
+        extra::write_key(record, member, &mut self.extra);
+        self.extra.push('{');
+        let empty = self.extra.len();
+        let any_held = self.take_members(record, inner, walk);
+        if any_held && self.extra.len() == empty {
+            self.extra.truncate(before);
+        } else {
+            self.extra.push('}');
         }
         any_held
     }
@@ -314,7 +369,7 @@ impl RowBuilder {
                 }
                 None => return false,
             },
-            (Fill::Resources, Values::Lists(lists)) => match value::resources(member.kind, spelled) {
+            (Fill::Resources, Values::Lists(lists)) => match value::resources(spelled) {
                 Some(resources) => set_resources(lists, row, &resources),
                 None => return false,
             },
@@ -392,8 +447,6 @@ fn says_omitted(finder: &memmem::Finder<'_>, json: &str) -> bool {
 fn set_resources(lists: &mut Lists, row: usize, resources: &[value::Resource<'_>]) {
     lists.start(row);
     for resource in resources {
-        let members: [&Option<Cow<'_, str>>; RESOURCE.len()] =
-            [&resource.arn, &resource.arn_prefix, &resource.account_id, &resource.kind];
-        lists.add(members.into_iter().map(|member| member.as_deref()));
+        lists.add(resource.iter().map(Option::as_deref));
     }
 }

@@ -23,8 +23,13 @@ pub(super) fn is_flattened(member: &Member) -> bool {
 
 /// Writes a member's key, after what stands in the object already.
 pub(super) fn write_key(record: &Record<'_, '_>, member: &Member, out: &mut String) {
+    separate(out);
+    out.extend(["\"", record.key(member), "\":"]);
+}
+
+/// Writes what stands between a member and the one before.
+pub(super) fn separate(out: &mut String) {
     if !out.ends_with('{') {
         out.push(',');
     }
-    out.extend(["\"", record.key(member), "\":"]);
 }

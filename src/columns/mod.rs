@@ -5,6 +5,7 @@
 
 mod build;
 mod extra;
+mod known;
 pub mod schema;
 mod value;
 mod values;

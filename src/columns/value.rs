@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer};
 
-use crate::event::{Kind, unescape};
+use super::schema::RESOURCE;
+use crate::event::{Kind, each_member, unescape};
 
 /// The text of a JSON string as spelled, quotes included; `None` for anything that is not Unicode text.
 pub(super) fn text(kind: Kind, spelled: &str) -> Option<Cow<'_, str>> {
@@ -87,47 +87,23 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// One resource with no other members than these, each a string that is given at most once.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Resource<'a> {
-    #[serde(rename = "ARN", borrow, default, deserialize_with = "given")]
-    pub(super) arn: Option<Cow<'a, str>>,
-    #[serde(rename = "ARNPrefix", borrow, default, deserialize_with = "given")]
-    pub(super) arn_prefix: Option<Cow<'a, str>>,
-    #[serde(rename = "accountId", borrow, default, deserialize_with = "given")]
-    pub(super) account_id: Option<Cow<'a, str>>,
-    #[serde(rename = "type", borrow, default, deserialize_with = "given")]
-    pub(super) kind: Option<Cow<'a, str>>,
-}
+/// The members of a resource, in the order of [`RESOURCE`].
+pub(super) type Resource<'a> = [Option<Cow<'a, str>>; RESOURCE.len()];
 
-/// A member that is there is a string; `null` is not one.
-fn given<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
-    struct Text;
-    impl<'de> serde::de::Visitor<'de> for Text {
-        type Value = Cow<'de, str>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a string")
+/// The resources of a record, when the column can hold them exactly: objects with no other members than these, each a
+/// string that is given at most once.
+pub(super) fn resources(spelled: &str) -> Option<Vec<Resource<'_>>> {
+    let mut resources: Vec<Resource<'_>> = Vec::new();
+    let count = each_member(spelled, |number, key, kind, value| {
+        let member = RESOURCE.iter().position(|&(_, name)| name == key);
+        let Some((member, text)) = member.zip(text(kind, value)) else { return false };
+        if resources.len() <= number {
+            resources.resize_with(number + 1, Default::default);
         }
-
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok(Cow::Borrowed(text))
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Cow::Owned(text.to_owned()))
-        }
-    }
-    deserializer.deserialize_str(Text).map(Some)
-}
-
-/// The resources of a record, when the column can hold them exactly.
-pub(super) fn resources(kind: Kind, spelled: &str) -> Option<Vec<Resource<'_>>> {
-    if kind != Kind::Array {
-        return None;
-    }
-    serde_json::from_str(spelled).ok()
+        resources[number][member].replace(text).is_none()
+    })?;
+    resources.resize_with(count, Default::default);
+    Some(resources)
 }
 
 #[cfg(test)]
@@ -166,9 +142,22 @@ mod tests {
 
     #[test]
     fn only_plain_resources_fit_the_column() {
-        assert!(resources(Kind::Array, r#"[{"ARN":"a","type":"t"},{"ARNPrefix":"p"}]"#).is_some());
-        for odd in [r#"["arn"]"#, r#"[{"ARN":null}]"#, r#"[{"ARN":"a","ARN":"b"}]"#, r#"[{"arn":"a"}]"#, r#"[null]"#] {
-            assert!(resources(Kind::Array, odd).is_none(), "{odd}");
+        assert!(resources(r#"[{"ARN":"a","type":"t"},{"ARNPrefix":"p"}]"#).is_some());
+        assert_eq!(
+            resources(r#"[{"type":"\u0074"},{}]"#),
+            Some(vec![[None, None, None, Some("t".into())], Resource::default()])
+        );
+        for odd in [
+            r#"["arn"]"#,
+            r#"[{"ARN":null}]"#,
+            r#"[{"ARN":"a","ARN":"b"}]"#,
+            r#"[{"arn":"a"}]"#,
+            r#"[null]"#,
+            r#"[["a","p","1","t"]]"#,
+            "{}",
+            "null",
+        ] {
+            assert!(resources(odd).is_none(), "{odd}");
         }
     }
 }

@@ -82,7 +82,15 @@ impl Texts {
     /// Gives `row` a text. Rows come in order; those left out have none.
     pub(super) fn set(&mut self, row: usize, text: &[u8]) {
         let key = self.number(text);
-        self.set_rows(row..row + 1, key);
+        self.set_number(row, key);
+    }
+
+    /// Gives `row` the text of a number.
+    pub(super) fn set_number(&mut self, row: usize, key: u32) {
+        if self.keys.len() < row {
+            self.keys.resize(row, NO_TEXT);
+        }
+        self.keys.push(key);
     }
 
     /// Gives each of these rows the text of a number.
@@ -140,7 +148,9 @@ impl Flags {
     }
 
     pub(super) fn set(&mut self, row: usize, value: bool) {
-        self.0.resize(row, None);
+        if self.0.len() < row {
+            self.0.resize(row, None);
+        }
         self.0.push(Some(value));
     }
 }
@@ -156,7 +166,9 @@ impl Numbers {
     }
 
     pub(super) fn set(&mut self, row: usize, value: i64) {
-        self.0.resize(row, None);
+        if self.0.len() < row {
+            self.0.resize(row, None);
+        }
         self.0.push(Some(value));
     }
 }

@@ -25,6 +25,11 @@ pub enum Scope {
     TimeWindow,
 }
 
+impl Scope {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::TimeWindow as usize + 1;
+}
+
 macro_rules! fields {
     ($($scope:ident { $($name:literal $field:ident $(=> $opens:ident)?,)* })*) => {
         /// A known member, unique by its path; [`Unknown`](Self::Unknown) for every other key.
@@ -46,6 +51,13 @@ macro_rules! fields {
                     Self::Unknown => "",
                     $($(Self::$field => $name,)*)*
                 }
+            }
+
+            /// The key with its quotes and the colon behind it, as CloudTrail writes them.
+            #[inline]
+            pub(super) fn spelled(self) -> &'static [u8] {
+                const SPELLED: &[&str] = &["", $($(concat!("\"", $name, "\":"),)*)*];
+                SPELLED[self as usize].as_bytes()
             }
 
             /// The object that holds the key.

@@ -15,11 +15,15 @@
 //! Spec: RFC 8259. Lone surrogate escapes are grammatical there and are accepted; invalid UTF-8 is not.
 
 mod field;
+mod list;
+mod recall;
 mod records;
 mod scan;
 mod text;
 
 pub use field::{Field, Scope};
+pub use list::each_member;
+pub use recall::Recall;
 pub use records::Records;
 pub use scan::{Syntax, SyntaxError};
 pub use text::unescape;
@@ -76,6 +80,15 @@ pub struct Member {
     pub key: Range<usize>,
     /// The value, a string with its quotes.
     pub value: Range<usize>,
+}
+
+impl Member {
+    /// The same member with its spans moved.
+    #[inline]
+    fn moved(&self, to: impl Fn(usize) -> usize) -> Self {
+        let span = |span: &Range<usize>| to(span.start)..to(span.end);
+        Self { key: span(&self.key), value: span(&self.value), ..*self }
+    }
 }
 
 /// The JSON type of a value, with what a reader of the span has to know.

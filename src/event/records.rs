@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::scan::{Cursor, Syntax, SyntaxError};
-use super::{Defect, Entry, Field, Kind, MAX_DEPTH, Malformed, Member, Record, Scope, unescape};
+use super::{Defect, Entry, Field, Kind, MAX_DEPTH, Malformed, Member, Recall, Record, Scope, unescape};
 
 /// Members listed per record. AWS caps a record at 256 KB, which cannot hold as many.
 const MAX_MEMBERS: usize = 65_536;
@@ -17,7 +17,7 @@ const MAX_MEMBERS: usize = 65_536;
 /// The entries of one log, in source order.
 ///
 /// Accepts `{"Records":[…]}` with other members anywhere, a bare array, and arrays inside either (aggregated events).
-pub struct Records<'a> {
+pub struct Records<'a, 'r> {
     cursor: Cursor<'a>,
     /// The whole log as text, when it is all UTF-8; else each record is checked by itself.
     text: Option<&'a str>,
@@ -30,6 +30,7 @@ pub struct Records<'a> {
     beside: Option<Range<usize>>,
     index: u64,
     tape: Vec<Member>,
+    recall: &'r mut Recall,
     too_many: bool,
 }
 
@@ -53,9 +54,9 @@ struct Broken {
     error: SyntaxError,
 }
 
-impl<'a> Records<'a> {
-    /// Stands before the first entry of an inflated log.
-    pub fn new(content: &'a [u8]) -> Self {
+impl<'a, 'r> Records<'a, 'r> {
+    /// Stands before the first entry of an inflated log. Walks over many logs share what they recall.
+    pub fn new(content: &'a [u8], recall: &'r mut Recall) -> Self {
         Self {
             cursor: Cursor::new(content),
             text: str::from_utf8(content).ok(),
@@ -66,6 +67,7 @@ impl<'a> Records<'a> {
             beside: None,
             index: 0,
             tape: Vec::new(),
+            recall,
             too_many: false,
         }
     }
@@ -241,12 +243,10 @@ impl<'a> Records<'a> {
             self.cursor.at += 1;
             return Ok(());
         }
+        let mut before = Field::Unknown;
         loop {
-            let key_at = self.cursor.at + 1;
-            let escaped = self.cursor.key()?;
-            let key = key_at..self.cursor.at - 1;
-            let field = field_of(scope, &self.cursor.bytes[key.clone()], escaped);
-            self.cursor.colon()?;
+            let (field, key) = self.key(scope, before)?;
+            before = field;
             let value_at = self.cursor.at;
             let slot = self.tape.len();
             self.too_many |= slot >= MAX_MEMBERS;
@@ -256,7 +256,7 @@ impl<'a> Records<'a> {
             }
             let kind = match field.opens() {
                 Some(inner) if self.cursor.peek() == Some(b'{') => {
-                    self.members(inner, base)?;
+                    self.opened(inner, base)?;
                     Kind::Object
                 }
                 _ => self.cursor.value()?,
@@ -281,6 +281,60 @@ impl<'a> Records<'a> {
             }
         }
     }
+
+    /// Moves past a key and its colon, to the value: which field it is, and where the key stands, without quotes.
+    #[inline]
+    fn key(&mut self, scope: Scope, before: Field) -> Result<(Field, Range<usize>), SyntaxError> {
+        let at = self.cursor.at;
+        let rest = self.cursor.bytes.get(at..).unwrap_or_default();
+        for field in self.recall.followers(scope, before).into_iter().flatten() {
+            let spelled = field.spelled();
+            if rest.starts_with(spelled) {
+                self.cursor.at += spelled.len();
+                self.cursor.space();
+                return Ok((field, at + 1..at + spelled.len() - 2));
+            }
+        }
+        let escaped = self.cursor.key()?;
+        let key = at + 1..self.cursor.at - 1;
+        let field = field_of(scope, &self.cursor.bytes[key.clone()], escaped);
+        self.cursor.colon()?;
+        self.recall.note_follower(scope, before, field);
+        Ok((field, key))
+    }
+
+    /// Walks an opened object, or takes over what an earlier walk over the same bytes came to.
+    fn opened(&mut self, scope: Scope, base: usize) -> Result<(), SyntaxError> {
+        // Only whole identities and the like are worth remembering, not each part of them.
+        let start = self.cursor.at;
+        let rest = &self.cursor.bytes[start..];
+        let Some(slot) = field_is_outer(scope).then(|| self.recall.slot(rest)).flatten() else {
+            return self.members(scope, base);
+        };
+        let moved = start - base;
+        if let Some((known, length)) = self.recall.object(slot, rest)
+            && self.tape.len() + known.members.len() <= MAX_MEMBERS
+        {
+            self.tape.extend(known.members.iter().map(|member| member.moved(|at| at + moved)));
+            self.cursor.deepest = self.cursor.deepest.max(known.deepest);
+            self.cursor.at += length;
+            return Ok(());
+        }
+        let outside = std::mem::take(&mut self.cursor.deepest);
+        let first = self.tape.len();
+        self.members(scope, base)?;
+        if !self.too_many {
+            let text = &self.cursor.bytes[start..self.cursor.at];
+            self.recall.remember(slot, text, &self.tape[first..], moved, self.cursor.deepest);
+        }
+        self.cursor.deepest = self.cursor.deepest.max(outside);
+        Ok(())
+    }
+}
+
+/// Whether a scope lies directly in the record.
+fn field_is_outer(scope: Scope) -> bool {
+    matches!(scope, Scope::UserIdentity | Scope::TlsDetails)
 }
 
 #[inline]

@@ -6,7 +6,8 @@ use super::*;
 
 /// Each entry as `(offset, bytes, defect)`, with `None` for a record.
 fn entries(content: &[u8]) -> Vec<(usize, Vec<u8>, Option<Defect>)> {
-    let mut records = Records::new(content);
+    let mut recall = Recall::default();
+    let mut records = Records::new(content, &mut recall);
     let mut all = Vec::new();
     while let Some(entry) = records.next_entry() {
         all.push(match entry {
@@ -136,7 +137,8 @@ fn a_record_with_too_many_members_is_set_aside_alone() {
 #[test]
 fn opened_objects_list_their_members_behind_them() {
     let content = br#"[{"userIdentity":{"type":"Root","sessionContext":{"attributes":{"mfaAuthenticated":"true"},"x":1}},"eventName":"a\u0062"}]"#;
-    let mut records = Records::new(content);
+    let mut recall = Recall::default();
+    let mut records = Records::new(content, &mut recall);
     let Some(Entry::Record(record)) = records.next_entry() else { panic!("a record") };
     let listed: Vec<_> =
         record.members.iter().map(|m| (m.field, m.inner, record.key(m), record.value(m).len())).collect();
@@ -195,4 +197,69 @@ proptest! {
             Err(_) => prop_assert!(ours.iter().any(|entry| matches!(entry.2, Some(Defect::Syntax(_))))),
         }
     }
+}
+
+/// What a walk comes to: entries, and the members of records.
+fn walk(content: &[u8], recall: &mut Recall) -> Vec<(Range<usize>, Option<Defect>, Vec<Member>)> {
+    let mut records = Records::new(content, recall);
+    let mut all = Vec::new();
+    while let Some(entry) = records.next_entry() {
+        all.push(match entry {
+            Entry::Record(record) => (record.offset..record.offset + record.text.len(), None, record.members.to_vec()),
+            Entry::Malformed(bad) => (bad.offset..bad.offset + bad.raw.len(), Some(bad.defect), Vec::new()),
+        });
+    }
+    all
+}
+
+/// A log of records whose identities are often the same, with one byte changed here and there.
+fn alike() -> impl Strategy<Value = Vec<u8>> {
+    let identity = prop::sample::select(vec![
+        r#"{"type":"Root"}"#,
+        r#"{"type":"Root","arn":"a}b"}"#,
+        r#"{ "type" : "Root", "sessionContext": {"attributes":{"mfaAuthenticated":"true"}}}"#,
+        r#"{"type":"Role","sessionContext":{"attributes":{},"x":[[[{"deep":1}]]]},"y":"\u00e9"}"#,
+        r#"{"ty\u0070e":"Root"}"#,
+        "{}",
+        "null",
+    ]);
+    let record =
+        (identity, prop::sample::select(vec!["eventName", "eventTime", "awsRegion", "other", "user\\u0049dentity"]))
+            .prop_map(|(identity, key)| {
+                format!(r#"{{"{key}":"v","userIdentity":{identity},"tlsDetails":{{"tlsVersion":"1"}}}}"#)
+            });
+    let log =
+        prop::collection::vec(record, 0..6).prop_map(|records| format!(r#"{{"Records":[{}]}}"#, records.join(",")));
+    (log, prop::option::of((any::<prop::sample::Index>(), any::<u8>()))).prop_map(|(log, change)| {
+        let mut log = log.into_bytes();
+        if let Some((at, byte)) = change {
+            let at = at.index(log.len());
+            log[at] = byte;
+        }
+        log
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_recalled_changes_no_walk(logs in prop::collection::vec(alike(), 1..6)) {
+        let mut recall = Recall::default();
+        for log in logs {
+            prop_assert_eq!(walk(&log, &mut recall), walk(&log, &mut Recall::default()));
+        }
+    }
+}
+
+#[test]
+fn a_recalled_object_counts_towards_depth_and_members() {
+    let deep = format!("{}1{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+    let too_deep = format!(r#"[{{"userIdentity":{{"type":{deep}}}}}]"#);
+    let mut recall = Recall::default();
+    for _ in 0..2 {
+        assert_eq!(walk(too_deep.as_bytes(), &mut recall)[0].1, Some(Defect::TooDeep));
+    }
+    let identity = r#""userIdentity":{"type":"Root","arn":"a"}"#;
+    let full = format!("[{{{identity}}},{{{}{identity}}}]", r#""a":1,"#.repeat(MAX_MEMBERS - 1));
+    let found: Vec<_> = walk(full.as_bytes(), &mut recall).into_iter().map(|(_, defect, _)| defect).collect();
+    assert_eq!(found, [None, Some(Defect::TooManyMembers)]);
 }

@@ -12,7 +12,7 @@ use super::logs::{Integrity, LogContent, LogSink};
 use super::plan::{Listed, LogPlace};
 use crate::columns::schema::position;
 use crate::columns::{RowBuilder, Rows, Source, Texts, Values};
-use crate::event::{Entry, Field, Record, Records as Walker};
+use crate::event::{Entry, Field, Recall, Record, Records as Walker};
 use crate::report::{OutputFile, Records};
 use crate::sink::{self, Area, Partition, Partitioning, RowGroup, SinkError, Store, Table};
 
@@ -52,10 +52,11 @@ pub struct RowWriter {
     seen: Option<SeenRecords>,
 }
 
-/// Rows of one batch that are not encoded yet, for each part of the table.
+/// Rows of one batch that are not encoded yet, for each part of the table, and what its worker recalls of other logs.
 struct Builders {
     events: RowBuilder,
     quarantine: RowBuilder,
+    recall: Recall,
 }
 
 /// Rows of one batch of logs.
@@ -142,17 +143,21 @@ impl LogSink for RowWriter {
 
     fn begin(&self) -> RowBatch {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let new = || Builders { events: RowBuilder::new(self.raw), quarantine: RowBuilder::new(self.raw) };
+        let new = || Builders {
+            events: RowBuilder::new(self.raw),
+            quarantine: RowBuilder::new(self.raw),
+            recall: Recall::default(),
+        };
         RowBatch { builders: idle.unwrap_or_else(new), encoded: Vec::new(), events: Vec::new() }
     }
 
     fn take(&self, batch: &mut RowBatch, log: &LogContent<'_>) -> Result<Records, SinkError> {
-        let RowBatch { builders: Builders { events, quarantine }, encoded, events: met } = batch;
+        let RowBatch { builders: Builders { events, quarantine, recall }, encoded, events: met } = batch;
         let is_quarantined = matches!(log.integrity, Integrity::Altered | Integrity::Unlisted);
         let sha256 = log.hash.to_string();
         let source = source_of(log, &sha256);
         let mut records = Records::default();
-        let mut walker = Walker::new(log.content);
+        let mut walker = Walker::new(log.content, recall);
         while let Some(entry) = walker.next_entry() {
             records.read += 1;
             match entry {
@@ -187,7 +192,7 @@ impl LogSink for RowWriter {
     }
 
     fn end(&self, batch: &mut RowBatch) -> Result<(), SinkError> {
-        let RowBatch { builders: Builders { events, quarantine }, encoded, .. } = batch;
+        let RowBatch { builders: Builders { events, quarantine, .. }, encoded, .. } = batch;
         self.encode(Area::Events, events, encoded)?;
         self.encode(Area::Quarantine, quarantine, encoded)
     }

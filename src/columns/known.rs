@@ -1,0 +1,109 @@
+//! Objects whose members were put into columns before, so that equal bytes are not taken apart again.
+//!
+//! Records of one session have the same `userIdentity`, byte for byte, and it fills a third of the columns.
+
+use std::hash::BuildHasher as _;
+use std::ops::Range;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// Objects that are remembered at once; those met later are taken apart each time.
+const OBJECTS: usize = 4096;
+
+/// Longest object that is remembered, in bytes.
+const LONGEST: usize = 4096;
+
+/// What one member came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Filled {
+    /// The number of a text.
+    Text { column: usize, number: u32 },
+    /// A truth value.
+    Flag { column: usize, value: bool },
+}
+
+/// The objects of the rows at hand.
+#[derive(Debug, Default)]
+pub(super) struct KnownObjects {
+    index: HashTable<u32>,
+    objects: Vec<Object>,
+    texts: String,
+    filled: Vec<Filled>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug)]
+struct Object {
+    text: Range<usize>,
+    beside: Range<usize>,
+    filled: Range<usize>,
+    seen: u128,
+    any_held: bool,
+}
+
+/// What an object came to.
+pub(super) struct Known<'k> {
+    /// What its members came to.
+    pub(super) filled: &'k [Filled],
+    /// What stands in `extra_json` for it: a key and an object, or nothing.
+    pub(super) beside: &'k str,
+    /// One bit for each field in it.
+    pub(super) seen: u128,
+    /// Whether columns hold any of it.
+    pub(super) any_held: bool,
+}
+
+impl KnownObjects {
+    /// What was remembered of an object.
+    pub(super) fn find(&self, text: &str) -> Option<Known<'_>> {
+        if text.len() > LONGEST {
+            return None;
+        }
+        let is_it = |&at: &u32| self.texts[self.objects[at as usize].text.clone()] == *text;
+        let &at = self.index.find(self.hasher.hash_one(text), is_it)?;
+        let object = &self.objects[at as usize];
+        Some(Known {
+            filled: &self.filled[object.filled.clone()],
+            beside: &self.texts[object.beside.clone()],
+            seen: object.seen,
+            any_held: object.any_held,
+        })
+    }
+
+    /// Remembers an object that is not remembered yet.
+    pub(super) fn remember(
+        &mut self,
+        text: &str,
+        beside: &str,
+        filled: impl Iterator<Item = Filled>,
+        seen: u128,
+        any_held: bool,
+    ) {
+        if text.len() > LONGEST || self.objects.len() == OBJECTS {
+            return;
+        }
+        let start = self.texts.len();
+        self.texts.extend([text, beside]);
+        let first = self.filled.len();
+        self.filled.extend(filled);
+        let at = self.objects.len() as u32;
+        self.objects.push(Object {
+            text: start..start + text.len(),
+            beside: start + text.len()..self.texts.len(),
+            filled: first..self.filled.len(),
+            seen,
+            any_held,
+        });
+        let (texts, objects, hasher) = (&self.texts, &self.objects, &self.hasher);
+        let hash = |&at: &u32| hasher.hash_one(&texts[objects[at as usize].text.clone()]);
+        self.index.insert_unique(hash(&at), at, hash);
+    }
+
+    /// Forgets them all; what was allocated stays.
+    pub(super) fn clear(&mut self) {
+        self.index.clear();
+        self.objects.clear();
+        self.texts.clear();
+        self.filled.clear();
+    }
+}
