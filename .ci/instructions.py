@@ -27,7 +27,7 @@ STAGES = {
     "hash": "trailproof::sha256::Sha256::of",
     "parse": "trailproof::event::records::Records::next_entry",
     "columns": "trailproof::columns::build::RowBuilder::append",
-    "encode": "trailproof::sink::encode::encode",
+    "encode": "trailproof::sink::encode::Encoder::encode",
     "digests": "trailproof::verify::chain::Group::check",
 }
 

@@ -21,7 +21,7 @@ use trailproof::columns::{RowBuilder, Source};
 use trailproof::event::{Entry, Recall, Records};
 use trailproof::gunzip;
 use trailproof::sha256::{Sha256, decode_hex};
-use trailproof::sink;
+use trailproof::sink::Encoder;
 use trailproof::verify::digest::Digest;
 use trailproof::verify::key_file;
 use trailproof::verify::keys::{Check, KeyRing};
@@ -50,7 +50,7 @@ fn list(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [BUSY, TINY])]
 fn inflate(bencher: Bencher<'_, '_>, records: u32) {
     let corpus = Corpus::of(records);
-    let mut content = Vec::new();
+    let mut content = gunzip::Content::default();
     bencher.counter(BytesCount::new(corpus.json_bytes)).bench_local(|| {
         for stored in &corpus.stored {
             black_box(gunzip::inflate(stored, 1 << 30, &mut content));
@@ -100,10 +100,11 @@ fn encode(bencher: Bencher<'_, '_>, records: u32) {
     let mut builder = RowBuilder::new(false);
     fill(&corpus, &mut builder);
     let order: Vec<u32> = (0..).take(builder.len()).collect();
+    let mut encoder = Encoder::default();
     bencher
         .counter(BytesCount::new(corpus.json_bytes))
         .counter(ItemsCount::new(corpus.records))
-        .bench_local(|| sink::encode(&builder.rows(), &order).unwrap());
+        .bench_local(|| encoder.encode(&builder.rows(), &order).unwrap());
 }
 
 #[divan::bench]

@@ -11,6 +11,7 @@
 //! Not here: hashing and judging ([`crate::verify`]), limits over several objects ([`crate::pipeline`]).
 
 use std::cell::RefCell;
+use std::ops::Deref;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use memchr::memmem;
@@ -89,15 +90,51 @@ impl Inflated {
     }
 }
 
+/// Inflated bytes. Memory that held content before is used again without being made zero again.
+#[derive(Debug, Default)]
+pub struct Content {
+    memory: Vec<u8>,
+    len: usize,
+}
+
+impl Content {
+    /// Room for `len` bytes, with whatever stood there.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        if self.memory.len() < len {
+            self.memory.resize(len, 0);
+        }
+        self.len = len;
+        &mut self.memory[..len]
+    }
+
+    fn clear(&mut self) {
+        self.memory.clear();
+        self.len = 0;
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.memory.extend_from_slice(bytes);
+        self.len = self.memory.len();
+    }
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.memory[..self.len]
+    }
+}
+
 thread_local! {
     static WHOLE_BUFFER: RefCell<libdeflater::Decompressor> = RefCell::new(libdeflater::Decompressor::new());
 }
 
-/// Inflates `object` into `content`, which is cleared first and keeps its capacity.
+/// Inflates `object` into `content`, in place of what it held.
 ///
 /// `cap` bounds the content, in bytes. Never fails: what cannot be inflated is told by [`Inflated::damage`], and
 /// `content` then holds what came before.
-pub fn inflate(object: &[u8], cap: usize, content: &mut Vec<u8>) -> Inflated {
+pub fn inflate(object: &[u8], cap: usize, content: &mut Content) -> Inflated {
     if let Some(inflated) = inflate_whole(object, cap, content) {
         return inflated;
     }
@@ -106,7 +143,7 @@ pub fn inflate(object: &[u8], cap: usize, content: &mut Vec<u8>) -> Inflated {
     let mut inflated = walk_members(object, &mut |bytes| {
         let room = cap - content.len();
         over_cap = bytes.len() > room;
-        content.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        content.extend(&bytes[..bytes.len().min(room)]);
         !over_cap
     });
     inflated.over_cap = over_cap;
@@ -133,7 +170,7 @@ const MAX_EXPANSION: usize = 1032;
 const MAX_MEMBERS: u32 = 4096;
 
 /// The ordinary case: one member without header fields, whose trailer ends the object. `None` when it is not that.
-fn inflate_whole(object: &[u8], cap: usize, content: &mut Vec<u8>) -> Option<Inflated> {
+fn inflate_whole(object: &[u8], cap: usize, content: &mut Content) -> Option<Inflated> {
     let plain_header = object.len() >= 18 && object.starts_with(&[0x1f, 0x8b, 8, 0]);
     if !plain_header {
         return None;
@@ -143,8 +180,8 @@ fn inflate_whole(object: &[u8], cap: usize, content: &mut Vec<u8>) -> Option<Inf
     if length == 0 || length > cap || length > object.len().saturating_mul(MAX_EXPANSION) {
         return None;
     }
-    content.resize(length, 0);
-    let written = WHOLE_BUFFER.with_borrow_mut(|inflater| inflater.gzip_decompress(object, content).ok())?;
+    let room = content.room(length);
+    let written = WHOLE_BUFFER.with_borrow_mut(|inflater| inflater.gzip_decompress(object, room).ok())?;
     // The inflater has checked the eight trailer bytes where the stream ended, wherever that was: they are the content's
     // CRC and length. If the object ends with these eight and they stand nowhere else in it, nothing follows the member.
     let is_checked = trailer[..4] == libdeflater::crc32(content).to_le_bytes();
@@ -292,9 +329,9 @@ mod tests {
     }
 
     fn inflated(object: &[u8]) -> (Vec<u8>, Inflated) {
-        let mut content = vec![9; 3];
+        let mut content = Content { memory: vec![9; 5000], len: 3 };
         let told = inflate(object, 1 << 20, &mut content);
-        (content, told)
+        (content.to_vec(), told)
     }
 
     #[test]
@@ -370,7 +407,7 @@ mod tests {
     #[test]
     fn a_bomb_stops_at_the_cap() {
         let object = gzip(&vec![0; 3 << 20]);
-        let mut content = Vec::new();
+        let mut content = Content::default();
         let told = inflate(&object, 1 << 20, &mut content);
         assert_eq!((told.over_cap, told.is_whole(), content.len()), (true, false, 1 << 20));
         let mut seen = 0;

@@ -41,9 +41,9 @@ fn plain(object: &[u8]) -> Plain {
 }
 
 fn fast(object: &[u8]) -> (Vec<u8>, Inflated) {
-    let mut content = Vec::new();
+    let mut content = gunzip::Content::default();
     let inflated = gunzip::inflate(object, 1 << 30, &mut content);
-    (content, inflated)
+    (content.to_vec(), inflated)
 }
 
 /// Says in what the two readings of a container differ.

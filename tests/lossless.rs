@@ -199,7 +199,7 @@ fn check_folder(folder: &Path) -> usize {
         if path.is_dir() {
             records += check_folder(&path);
         } else if path.to_string_lossy().contains("/CloudTrail/") {
-            let mut content = Vec::new();
+            let mut content = Default::default();
             trailproof::gunzip::inflate(&fs::read(&path).unwrap(), 1 << 30, &mut content);
             records += check(&content);
         }

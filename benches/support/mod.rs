@@ -65,8 +65,9 @@ impl Corpus {
                 continue;
             }
             let stored = fs::read(&file).unwrap();
-            let mut content = Vec::new();
+            let mut content = gunzip::Content::default();
             gunzip::inflate(&stored, 1 << 30, &mut content);
+            let content = content.to_vec();
             if key.contains("/CloudTrail-Digest/") {
                 let metadata = fs::read(format!("{file}.metadata.json")).unwrap();
                 let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();

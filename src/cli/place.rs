@@ -36,7 +36,8 @@ impl Place {
             ArchiveAddress::S3 { bucket, prefix } => {
                 let destination = runtime.block_on(Destination::connect(aws(), bucket, prefix, kms_key));
                 let destination = destination.with_context(|| format!("--out {address} cannot be reached"));
-                destination.map(Bucket::new).map(Self::Bucket).map_err(Failure::Usage)
+                let destination = destination.map_err(Failure::Usage)?;
+                Ok(Self::Bucket(Bucket::new(destination, runtime.handle().clone())))
             }
         }
     }

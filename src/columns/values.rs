@@ -48,11 +48,6 @@ impl Texts {
         }
     }
 
-    /// Rows up to the last that holds a text.
-    pub fn rows(&self) -> usize {
-        self.keys.len()
-    }
-
     /// Whether the same text is expected again and again.
     pub fn repeat(&self) -> bool {
         self.known.is_some()
@@ -66,6 +61,22 @@ impl Texts {
     /// The number of a row's text, if it has one. Numbers count from 0 in the order in which texts first came.
     pub fn key(&self, row: u32) -> Option<u32> {
         self.keys.get(row as usize).copied().filter(|&key| key != NO_TEXT)
+    }
+
+    /// Puts into `keys` the number of each row's text, in this order, rows without one left out; answers for each row
+    /// whether it has one, or nothing when all are alike.
+    pub fn keys_in_order(&self, order: &[u32], keys: &mut Vec<u32>) -> Vec<bool> {
+        keys.clear();
+        if self.keys.is_empty() {
+            return Vec::new();
+        }
+        keys.extend(order.iter().map(|&row| self.keys.get(row as usize).copied().unwrap_or(NO_TEXT)));
+        let has_text: Vec<bool> = match keys.contains(&NO_TEXT) {
+            true => keys.iter().map(|&key| key != NO_TEXT).collect(),
+            false => Vec::new(),
+        };
+        keys.retain(|&key| key != NO_TEXT);
+        has_text
     }
 
     /// The text of a number.

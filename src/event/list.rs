@@ -63,7 +63,9 @@ fn in_brackets(
 mod tests {
     use super::*;
 
-    fn members(array: &str) -> Option<(usize, Vec<(usize, &str, &str)>)> {
+    type Found<'a> = (usize, Vec<(usize, &'a str, &'a str)>);
+
+    fn members(array: &str) -> Option<Found<'_>> {
         let mut all = Vec::new();
         let count = each_member(array, |object, key, _, value| {
             all.push((object, key, value));

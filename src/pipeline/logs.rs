@@ -15,7 +15,7 @@ use super::{Context, spawn};
 use crate::archive::ids::OrgId;
 use crate::archive::key::AccountRegion;
 use crate::finding::{Finding, FindingId};
-use crate::gunzip::{self, Damage, Inflated};
+use crate::gunzip::{self, Content, Damage, Inflated};
 use crate::metrics::Metrics;
 use crate::report::{Findings, Outcomes, Records};
 use crate::sha256::Sha256;
@@ -433,7 +433,7 @@ struct AtHand<'a> {
 
 thread_local! {
     /// Stored and inflated bytes of the log at hand; kept from log to log so that no memory is touched for the first time.
-    static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::default();
+    static BUFFERS: RefCell<(Vec<u8>, Content)> = RefCell::default();
 }
 
 impl<K: LogSink> Worker<K> {
@@ -479,7 +479,7 @@ impl<K: LogSink> Worker<K> {
     fn judge(
         &self,
         at_hand: AtHand<'_>,
-        content: &mut Vec<u8>,
+        content: &mut Content,
         rows: Option<&mut K::Batch>,
     ) -> Result<LogOutcome, K::Error> {
         let AtHand { log, key, stored, .. } = at_hand;

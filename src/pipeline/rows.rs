@@ -14,7 +14,7 @@ use crate::columns::schema::position;
 use crate::columns::{RowBuilder, Rows, Source, Texts, Values};
 use crate::event::{Entry, Field, Recall, Record, Records as Walker};
 use crate::report::{OutputFile, Records};
-use crate::sink::{self, Area, Partition, Partitioning, RowGroup, SinkError, Store, Table};
+use crate::sink::{Area, Encoder, Partition, Partitioning, RowGroup, SinkError, Store, Table};
 
 /// How a table is written.
 pub struct RowsOptions {
@@ -43,7 +43,7 @@ pub enum Dedupe {
 /// Writes the rows of logs.
 pub struct RowWriter {
     table: Mutex<Table>,
-    idle: Mutex<Vec<Builders>>,
+    idle: Mutex<Vec<Workshop>>,
     batch_bytes: usize,
     raw: bool,
     partitioning: Partitioning,
@@ -52,16 +52,18 @@ pub struct RowWriter {
     seen: Option<SeenRecords>,
 }
 
-/// Rows of one batch that are not encoded yet, for each part of the table, and what its worker recalls of other logs.
-struct Builders {
+/// What one batch of logs is made into rows and row groups with, used again for the next.
+struct Workshop {
+    recall: Recall,
+    /// Rows that are not encoded yet, for each part of the table.
     events: RowBuilder,
     quarantine: RowBuilder,
-    recall: Recall,
+    encoder: Encoder,
 }
 
 /// Rows of one batch of logs.
 pub struct RowBatch {
-    builders: Builders,
+    workshop: Workshop,
     encoded: Vec<(Partition, RowGroup)>,
     /// Hashes of the events that the rows are of.
     events: Vec<u64>,
@@ -90,6 +92,7 @@ impl RowWriter {
         &self,
         area: Area,
         builder: &mut RowBuilder,
+        encoder: &mut Encoder,
         encoded: &mut Vec<(Partition, RowGroup)>,
     ) -> Result<(), SinkError> {
         if builder.is_empty() {
@@ -98,7 +101,7 @@ impl RowWriter {
         let rows = builder.rows();
         let order = Order::of(&rows, self.partitioning);
         for (partition, rows_of_it) in order.partitions(area) {
-            encoded.push((partition, sink::encode(&rows, rows_of_it)?));
+            encoded.push((partition, encoder.encode(&rows, rows_of_it)?));
         }
         builder.clear();
         Ok(())
@@ -143,16 +146,18 @@ impl LogSink for RowWriter {
 
     fn begin(&self) -> RowBatch {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let new = || Builders {
+        let new = || Workshop {
+            recall: Recall::default(),
             events: RowBuilder::new(self.raw),
             quarantine: RowBuilder::new(self.raw),
-            recall: Recall::default(),
+            encoder: Encoder::default(),
         };
-        RowBatch { builders: idle.unwrap_or_else(new), encoded: Vec::new(), events: Vec::new() }
+        RowBatch { workshop: idle.unwrap_or_else(new), encoded: Vec::new(), events: Vec::new() }
     }
 
     fn take(&self, batch: &mut RowBatch, log: &LogContent<'_>) -> Result<Records, SinkError> {
-        let RowBatch { builders: Builders { events, quarantine, recall }, encoded, events: met } = batch;
+        let RowBatch { workshop, encoded, events: met } = batch;
+        let Workshop { recall, events, quarantine, encoder } = workshop;
         let is_quarantined = matches!(log.integrity, Integrity::Altered | Integrity::Unlisted);
         let sha256 = log.hash.to_string();
         let source = source_of(log, &sha256);
@@ -182,7 +187,7 @@ impl LogSink for RowWriter {
             for (area, builder) in [(Area::Events, &mut *events), (Area::Quarantine, &mut *quarantine)] {
                 if builder.held_bytes() >= self.batch_bytes {
                     builder.end_log(&source);
-                    self.encode(area, builder, encoded)?;
+                    self.encode(area, builder, encoder, encoded)?;
                 }
             }
         }
@@ -192,9 +197,9 @@ impl LogSink for RowWriter {
     }
 
     fn end(&self, batch: &mut RowBatch) -> Result<(), SinkError> {
-        let RowBatch { builders: Builders { events, quarantine, .. }, encoded, .. } = batch;
-        self.encode(Area::Events, events, encoded)?;
-        self.encode(Area::Quarantine, quarantine, encoded)
+        let RowBatch { workshop: Workshop { events, quarantine, encoder, .. }, encoded, .. } = batch;
+        self.encode(Area::Events, events, encoder, encoded)?;
+        self.encode(Area::Quarantine, quarantine, encoder, encoded)
     }
 
     fn put(&self, batch: RowBatch) -> Result<(), SinkError> {
@@ -203,7 +208,7 @@ impl LogSink for RowWriter {
         for (partition, group) in batch.encoded {
             table.append(partition, group)?;
         }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(batch.builders);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(batch.workshop);
         Ok(())
     }
 }

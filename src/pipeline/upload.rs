@@ -46,9 +46,9 @@ enum Ask {
 type Answer = answers::Sender<Result<(), SourceError>>;
 
 impl Bucket {
-    /// A place for files; must be called on the async runtime.
-    pub fn new(destination: Destination) -> Self {
-        Self { destination, runtime: Handle::current(), uploads: Arc::default() }
+    /// A place for files, whose requests are made on a runtime.
+    pub fn new(destination: Destination, runtime: Handle) -> Self {
+        Self { destination, runtime, uploads: Arc::default() }
     }
 
     /// Waits until every upload was completed or aborted.

@@ -15,7 +15,7 @@ mod schema;
 mod store;
 mod table;
 
-pub use encode::{RowGroup, encode};
+pub use encode::{Encoder, RowGroup};
 pub use store::{Directory, Store, StoredFile};
 pub use table::{Area, FileWritten, Partition, Partitioning, Table};
 

@@ -74,7 +74,7 @@ impl DigestObject {
         metadata: DigestMetadata,
         moves: &[Relocation],
     ) -> Self {
-        let mut content = Vec::new();
+        let mut content = gunzip::Content::default();
         let inflated = gunzip::inflate(stored, MAX_CONTENT, &mut content);
         let reading = |bytes: &[u8]| {
             let mut digest = Digest::parse(bytes);

@@ -78,9 +78,9 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
 }
 
 pub fn gunzip(object: &[u8]) -> Vec<u8> {
-    let mut content = Vec::new();
+    let mut content = Default::default();
     trailproof::gunzip::inflate(object, 1 << 30, &mut content);
-    content
+    content.to_vec()
 }
 
 /// `20260102T180131`.

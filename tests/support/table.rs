@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use trailproof::columns::RowBuilder;
-use trailproof::sink::{self, Area, Partition, Store, StoredFile, Table};
+use trailproof::sink::{Area, Encoder, Partition, Store, StoredFile, Table};
 
 /// The files that were published.
 #[derive(Default, Clone)]
@@ -60,7 +60,7 @@ pub fn parquet_file(builder: &RowBuilder) -> Bytes {
     let memory = Memory::default();
     let mut table = Table::create(Box::new(memory.clone())).unwrap();
     let order: Vec<u32> = (0..u32::try_from(builder.len()).unwrap()).collect();
-    let group = sink::encode(&builder.rows(), &order).unwrap();
+    let group = Encoder::default().encode(&builder.rows(), &order).unwrap();
     table.append(Partition { area: Area::Events, day: 0, place: None }, group).unwrap();
     table.finish().unwrap();
     let files = memory.0.lock().unwrap();

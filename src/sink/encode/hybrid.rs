@@ -2,24 +2,23 @@
 //!
 //! Spec: <https://parquet.apache.org/docs/file-format/data-pages/encodings/#RLE>
 
-/// A run shorter than this is bit-packed with its neighbours: values are packed by eights.
-const SHORTEST_RUN: usize = 8;
-
 /// Appends `values`, each less than 2 to the power of `width`, to `out`.
+///
+/// Values are packed by eights; eights of one value are a run, together with those like them that follow.
 pub(super) fn encode(values: &[u32], width: u8, out: &mut Vec<u8>) {
-    let mut packed_from = 0;
-    let mut at = 0;
-    while at < values.len() {
-        let value = values[at];
-        let run = values[at..].iter().take_while(|&&other| other == value).count();
-        // Packed values come in eights, so a run first fills up the eight before it.
-        let fill = (at - packed_from).next_multiple_of(8) - (at - packed_from);
-        if run >= fill + SHORTEST_RUN {
-            pack(&values[packed_from..at + fill], width, out);
-            repeat(value, run - fill, width, out);
-            packed_from = at + run;
+    let (eights, rest) = values.as_chunks::<8>();
+    let (mut packed_from, mut at) = (0, 0);
+    while let Some(&[value, ..]) = eights.get(at) {
+        let run = eights[at..].iter().take_while(|eight| **eight == [value; 8]).count();
+        if run == 0 {
+            at += 1;
+            continue;
         }
+        pack(&values[packed_from..at * 8], width, out);
         at += run;
+        let more = if at == eights.len() { rest.iter().take_while(|&&other| other == value).count() } else { 0 };
+        repeat(value, run * 8 + more, width, out);
+        packed_from = at * 8 + more;
     }
     pack(&values[packed_from..], width, out);
 }

@@ -31,11 +31,10 @@ pub(super) struct Part {
 }
 
 impl Levels {
-    /// Levels of a column outside lists: for each row, whether it has a value.
-    pub(super) fn flat(rows: usize, present: usize, has_value: impl Iterator<Item = bool>) -> Self {
-        let are_same = present == rows || present == 0;
-        let definition = if are_same { Vec::new() } else { has_value.map(u32::from).collect() };
-        Self { rows, definition, same: u32::from(present > 0), deepest: 1, repetition: Vec::new() }
+    /// Levels of a column outside lists: for each row, whether it has a value; empty if none or all have, as `any` says.
+    pub(super) fn flat(rows: usize, any: bool, has_value: &[bool]) -> Self {
+        let definition = has_value.iter().map(|&has| u32::from(has)).collect();
+        Self { rows, definition, same: u32::from(any), deepest: 1, repetition: Vec::new() }
     }
 
     /// Levels of a leaf in a list; `deepest` is the definition level of a value that is there.
@@ -43,8 +42,29 @@ impl Levels {
         Self { rows, definition, same: deepest, deepest, repetition }
     }
 
+    /// Cuts the chunk into pages by the number of rows alone.
+    pub(super) fn pages(&self) -> Vec<Part> {
+        if !self.repetition.is_empty() {
+            return self.pages_until(|_| false).collect();
+        }
+        let mut present = 0;
+        let starts = (0..self.rows).step_by(PAGE_ROWS);
+        starts
+            .map(|start| {
+                let values = start..self.rows.min(start + PAGE_ROWS);
+                let before = present;
+                present += match self.definition.get(values.clone()) {
+                    Some(levels) => levels.iter().filter(|&&level| level == self.deepest).count(),
+                    None if self.same == self.deepest => values.len(),
+                    None => 0,
+                };
+                Part { rows: values.len(), values, present: before..present }
+            })
+            .collect()
+    }
+
     /// Cuts the chunk into pages. `is_full` is asked after each row, with the values that are there since the last cut.
-    pub(super) fn pages<'a>(
+    pub(super) fn pages_until<'a>(
         &'a self,
         mut is_full: impl FnMut(Span<usize>) -> bool + 'a,
     ) -> impl Iterator<Item = Part> + 'a {

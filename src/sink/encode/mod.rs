@@ -71,26 +71,42 @@ pub struct RowGroup {
     pub rows: u64,
 }
 
-/// What encoding one column needs, used again for the next.
-struct Encoder {
-    codec: Codec,
+/// Encodes row groups, one after another, in memory that is used again.
+#[derive(Default)]
+pub struct Encoder {
+    codec: Option<Codec>,
     scratch: Scratch,
+    keys: Vec<u32>,
 }
 
-/// Encodes the rows of `order`, in that order, as one row group.
-///
-/// # Errors
-/// [`SinkError::Encode`] when a value is longer than the format can say.
-pub fn encode(rows: &Rows<'_>, order: &[u32]) -> Result<RowGroup, SinkError> {
-    let whole = || {
-        let mut encoder = Encoder { codec: Codec::new()?, scratch: Scratch::default() };
-        let mut chunks = Vec::with_capacity(schema::parquet().num_columns());
-        for (column, values) in COLUMNS.iter().zip(rows.columns) {
-            encode_column(column, values, order, &mut encoder, &mut chunks)?;
-        }
-        Ok(RowGroup { chunks, rows: order.len() as u64 })
-    };
-    whole().map_err(|source| SinkError::Encode { place: format!("a row group of {} rows", order.len()), source })
+impl Encoder {
+    /// Encodes the rows of `order`, in that order, as one row group.
+    ///
+    /// # Errors
+    /// [`SinkError::Encode`] when a value is longer than the format can say.
+    pub fn encode(&mut self, rows: &Rows<'_>, order: &[u32]) -> Result<RowGroup, SinkError> {
+        let mut whole = || {
+            let codec = match self.codec.take() {
+                Some(codec) => codec,
+                None => Codec::new()?,
+            };
+            let codec = self.codec.insert(codec);
+            let mut column_encoder = ColumnEncoder { codec, scratch: &mut self.scratch, keys: &mut self.keys };
+            let mut chunks = Vec::with_capacity(schema::parquet().num_columns());
+            for (column, values) in COLUMNS.iter().zip(rows.columns) {
+                encode_column(column, values, order, &mut column_encoder, &mut chunks)?;
+            }
+            Ok(RowGroup { chunks, rows: order.len() as u64 })
+        };
+        whole().map_err(|source| SinkError::Encode { place: format!("a row group of {} rows", order.len()), source })
+    }
+}
+
+/// What encoding one column needs.
+struct ColumnEncoder<'e> {
+    codec: &'e mut Codec,
+    scratch: &'e mut Scratch,
+    keys: &'e mut Vec<u32>,
 }
 
 /// Encodes one column, behind those of `chunks`; a list of structs has a chunk for each member.
@@ -98,11 +114,11 @@ fn encode_column(
     column: &Column,
     values: &Values,
     order: &[u32],
-    encoder: &mut Encoder,
+    encoder: &mut ColumnEncoder<'_>,
     chunks: &mut Vec<Chunk>,
 ) -> parquet::errors::Result<()> {
     let descriptor = || schema::parquet().column(chunks.len());
-    let codec = &mut encoder.codec;
+    let codec = &mut *encoder.codec;
     let chunk = match values {
         Values::Texts(texts) => text_column(descriptor(), column, texts, order, encoder)?,
         Values::Flags(flags) => fixed::flags(descriptor(), flags, order, codec)?,
@@ -124,17 +140,13 @@ fn text_column(
     column: &Column,
     texts: &Texts,
     order: &[u32],
-    encoder: &mut Encoder,
+    encoder: &mut ColumnEncoder<'_>,
 ) -> parquet::errors::Result<Chunk> {
-    // A column that no row fills has no keys at all.
-    let keys: Vec<u32> = match texts.rows() {
-        0 => Vec::new(),
-        _ => order.iter().filter_map(|&row| texts.key(row)).collect(),
-    };
-    let levels = Levels::flat(order.len(), keys.len(), order.iter().map(|&row| texts.key(row).is_some()));
+    let ColumnEncoder { codec, scratch, keys } = encoder;
+    let has_text = texts.keys_in_order(order, keys);
+    let levels = Levels::flat(order.len(), !keys.is_empty(), &has_text);
     let options = TextOptions::of(column);
-    let leaf = TextLeaf { descriptor, texts, keys: &keys, levels: &levels, options };
-    leaf.encode(&mut encoder.codec, &mut encoder.scratch)
+    TextLeaf { descriptor, texts, keys, levels: &levels, options }.encode(codec, scratch)
 }
 
 /// Definition levels of a list's members: no list, an empty list, an element without the member, the member.
@@ -148,7 +160,7 @@ fn list_member(
     lists: &Lists,
     member: usize,
     order: &[u32],
-    encoder: &mut Encoder,
+    encoder: &mut ColumnEncoder<'_>,
 ) -> parquet::errors::Result<Chunk> {
     let texts = lists.member(member);
     let (mut keys, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
@@ -174,5 +186,5 @@ fn list_member(
     let levels = Levels::nested(order.len(), definition, repetition, MEMBER);
     let options = TextOptions { bloom_filter: false, ranges: true };
     let leaf = TextLeaf { descriptor, texts, keys: &keys, levels: &levels, options };
-    leaf.encode(&mut encoder.codec, &mut encoder.scratch)
+    leaf.encode(encoder.codec, encoder.scratch)
 }

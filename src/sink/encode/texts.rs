@@ -36,16 +36,13 @@ pub(super) struct TextLeaf<'a> {
 /// Buffers that are used again.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// For each number of a text, its place in the dictionary.
+    /// For each number of a text, how often it comes, then its place in the dictionary.
     places: Vec<u32>,
     /// The numbers of the dictionary's texts.
     entries: Vec<u32>,
     indexes: Vec<u32>,
     page: Vec<u8>,
 }
-
-/// Stands for a text that the dictionary does not hold yet.
-const NO_PLACE: u32 = u32::MAX;
 
 impl TextLeaf<'_> {
     /// Encodes the leaf.
@@ -57,8 +54,8 @@ impl TextLeaf<'_> {
         };
         let chunk = ChunkWriter::new(self.descriptor.clone(), codec, whole);
         if self.texts.repeat() {
-            self.collect(scratch);
-            if let Some(dictionary) = self.dictionary(scratch) {
+            let plain_bytes = self.collect(scratch);
+            if let Some(dictionary) = self.dictionary(scratch, plain_bytes) {
                 let bloom = self.bloom_filter(scratch.entries.len(), scratch.entries.iter())?;
                 return self.encode_indexes(chunk, &dictionary, scratch, bloom);
             }
@@ -69,34 +66,40 @@ impl TextLeaf<'_> {
         self.encode_plain(chunk, scratch, bloom)
     }
 
-    /// The distinct texts, in order, and the place of each.
-    fn collect(&self, scratch: &mut Scratch) {
+    /// The distinct texts, in order, and the place of each; answers how many bytes all texts take without a dictionary.
+    fn collect(&self, scratch: &mut Scratch) -> usize {
         scratch.places.clear();
-        scratch.places.resize(self.texts.distinct(), NO_PLACE);
+        scratch.places.resize(self.texts.distinct(), 0);
         scratch.entries.clear();
         for &key in self.keys {
-            let place = &mut scratch.places[key as usize];
-            if *place == NO_PLACE {
-                *place = 0;
+            let count = &mut scratch.places[key as usize];
+            if *count == 0 {
                 scratch.entries.push(key);
             }
+            *count += 1;
         }
+        let bytes = |&key: &u32| self.plain_bytes(key) * scratch.places[key as usize] as usize;
+        let plain_bytes = scratch.entries.iter().map(bytes).sum();
         scratch.entries.sort_unstable_by_key(|&key| self.texts.text(key));
         for (place, &key) in (0..).zip(&scratch.entries) {
             scratch.places[key as usize] = place;
         }
+        plain_bytes
+    }
+
+    /// Bytes of a text in plain encoding.
+    fn plain_bytes(&self, key: u32) -> usize {
+        self.texts.text(key).len() + 4
     }
 
     /// The dictionary's page, if one pays.
-    fn dictionary(&self, scratch: &Scratch) -> Option<Vec<u8>> {
+    fn dictionary(&self, scratch: &Scratch, plain_bytes: usize) -> Option<Vec<u8>> {
         if self.keys.is_empty() {
             return None;
         }
-        let length = |key: &u32| self.texts.text(*key).len() + 4;
-        let bytes: usize = scratch.entries.iter().map(length).sum();
-        let plain: usize = self.keys.iter().map(length).sum();
+        let bytes: usize = scratch.entries.iter().map(|&key| self.plain_bytes(key)).sum();
         let indexes = self.keys.len() * usize::from(index_width(scratch.entries.len())) / 8;
-        let pays = (bytes + indexes) as f64 <= plain as f64 * DICTIONARY_SHARE;
+        let pays = (bytes + indexes) as f64 <= plain_bytes as f64 * DICTIONARY_SHARE;
         if !pays || bytes > DICTIONARY_BYTES {
             return None;
         }
@@ -114,18 +117,25 @@ impl TextLeaf<'_> {
     ) -> Result<Chunk> {
         chunk.dictionary(dictionary, scratch.entries.len())?;
         let width = index_width(scratch.entries.len());
-        for part in self.levels.pages(|_| false) {
+        for part in self.levels.pages() {
             let keys = &self.keys[part.present.clone()];
-            scratch.indexes.clear();
-            scratch.indexes.extend(keys.iter().map(|&key| scratch.places[key as usize]));
-            let mut bounds = Bounds::default();
-            for place in [scratch.indexes.iter().min(), scratch.indexes.iter().max()].into_iter().flatten() {
-                bounds.note(self.texts.text(scratch.entries[*place as usize]));
-            }
             scratch.page.clear();
             self.levels.encode(&part, &mut scratch.page);
             scratch.page.push(width);
-            hybrid::encode(&scratch.indexes, width, &mut scratch.page);
+            let mut bounds = Bounds::default();
+            if let [only] = scratch.entries[..] {
+                if !keys.is_empty() {
+                    hybrid::repeat(0, keys.len(), width, &mut scratch.page);
+                    bounds.note(self.texts.text(only));
+                }
+            } else {
+                scratch.indexes.clear();
+                scratch.indexes.extend(keys.iter().map(|&key| scratch.places[key as usize]));
+                for place in [scratch.indexes.iter().min(), scratch.indexes.iter().max()].into_iter().flatten() {
+                    bounds.note(self.texts.text(scratch.entries[*place as usize]));
+                }
+                hybrid::encode(&scratch.indexes, width, &mut scratch.page);
+            }
             let range = self.range(bounds);
             chunk.page(&scratch.page, &PageContent { encoding: Encoding::RLE_DICTIONARY, range, ..part.content() })?;
         }
@@ -140,7 +150,7 @@ impl TextLeaf<'_> {
     ) -> Result<Chunk> {
         let (mut bytes, mut seen) = (0, 0);
         let full = |present: Span<usize>| {
-            bytes += self.keys[seen..present.end].iter().map(|&key| self.texts.text(key).len() + 4).sum::<usize>();
+            bytes += self.keys[seen..present.end].iter().map(|&key| self.plain_bytes(key)).sum::<usize>();
             seen = present.end;
             let full = bytes >= PAGE_BYTES;
             if full {
@@ -148,7 +158,7 @@ impl TextLeaf<'_> {
             }
             full
         };
-        let parts: Vec<_> = self.levels.pages(full).collect();
+        let parts: Vec<_> = self.levels.pages_until(full).collect();
         for part in parts {
             scratch.page.clear();
             self.levels.encode(&part, &mut scratch.page);
