@@ -300,6 +300,17 @@ impl Findings {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
+    /// Takes in what was told elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        for (id, (kept, count)) in other.by_id {
+            let omitted = count - kept.len() as u64;
+            if omitted > 0 {
+                self.by_id.entry(id).or_default().1 += omitted;
+            }
+            self.extend(kept);
+        }
+    }
+
     /// How many there are of each severity.
     pub fn severities(&self) -> BTreeMap<Severity, u64> {
         let mut severities = BTreeMap::new();
@@ -330,5 +341,26 @@ impl Findings {
         }
         kept.sort_by(|a: &Finding, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
         (kept, omitted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_apart_counts_as_what_is_told_together() {
+        let told = |numbers: std::ops::Range<usize>| {
+            let mut findings = Findings::default();
+            findings.extend(numbers.map(|n| Finding::new(FindingId::LogAltered, format!("log {n:06}"), "altered")));
+            findings
+        };
+        let mut apart = told(0..KEPT + 5);
+        apart.merge(told(KEPT..2 * KEPT + 9));
+        apart.merge(Findings::default());
+        assert_eq!(apart.severities()[&Severity::Tamper], 2 * KEPT as u64 + 14);
+        let (kept, omitted) = apart.into_parts();
+        assert_eq!((kept.len(), omitted[&FindingId::LogAltered]), (KEPT, KEPT as u64 + 14));
+        assert_eq!(kept, told(0..2 * KEPT).into_parts().0);
     }
 }

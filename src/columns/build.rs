@@ -10,7 +10,7 @@ use super::known::{Filled, KnownObjects};
 use super::schema::{self, COLUMNS, ColumnType, Fill, Origin, RESOURCE};
 use super::value;
 use super::values::{Flags, Lists, Numbers, Texts, Values};
-use crate::event::{Field, Malformed, Member, Record, Scope};
+use crate::event::{Field, Kind, Malformed, Member, Record, Scope};
 
 /// Where rows come from: the same for every row of a log.
 #[derive(Debug, Clone, Copy)]
@@ -343,25 +343,29 @@ impl RowBuilder {
     /// Puts a member into its column; answers whether the column alone gives the value back.
     fn take(&mut self, record: &Record<'_, '_>, member: &Member, target: Target, walk: &mut Walk) -> bool {
         let row = self.days.len();
-        let spelled = record.value(member);
+        let bytes = record.value_bytes(member);
+        let spelled = || record.value(member);
         match (target.fill, &mut self.columns[target.column]) {
-            (Fill::Text(_), Values::Texts(texts)) => match value::text(member.kind, spelled) {
+            (Fill::Text(_), Values::Texts(texts)) if member.kind == Kind::Plain => {
+                texts.set(row, &bytes[1..bytes.len() - 1]);
+            }
+            (Fill::Text(_), Values::Texts(texts)) => match value::text(member.kind, spelled()) {
                 Some(text) => texts.set(row, text.as_bytes()),
                 None => return false,
             },
             (Fill::Json(_), Values::Texts(texts)) => {
-                texts.set(row, spelled.as_bytes());
-                walk.is_omitted |= spelled.len() > 4 && says_omitted(&self.omitted, spelled);
+                texts.set(row, bytes);
+                walk.is_omitted |= bytes.len() > 4 && says_omitted(&self.omitted, spelled());
             }
             (Fill::Flag(_), Values::Flags(flags)) => match value::flag(member.kind) {
                 Some(flag) => flags.set(row, flag),
                 None => return false,
             },
-            (Fill::FlagText(_), Values::Flags(flags)) => match value::flag_text(spelled) {
+            (Fill::FlagText(_), Values::Flags(flags)) => match value::flag_text(spelled()) {
                 Some(flag) => flags.set(row, flag),
                 None => return false,
             },
-            (Fill::Time(_), Values::Numbers(times)) => match value::time(member.kind, spelled) {
+            (Fill::Time(_), Values::Numbers(times)) => match value::time(member.kind, spelled()) {
                 Some((millis, is_canonical)) => {
                     times.set(row, millis);
                     walk.millis = Some(millis);
@@ -369,7 +373,7 @@ impl RowBuilder {
                 }
                 None => return false,
             },
-            (Fill::Resources, Values::Lists(lists)) => match value::resources(spelled) {
+            (Fill::Resources, Values::Lists(lists)) => match value::resources(spelled()) {
                 Some(resources) => set_resources(lists, row, &resources),
                 None => return false,
             },

@@ -25,8 +25,8 @@ pub enum Values {
 pub struct Texts {
     /// For each row, the number of its text.
     keys: Vec<u32>,
-    /// Where each text ends in `bytes`; it starts where the one before ends.
-    ends: Vec<usize>,
+    /// Where each text starts in `bytes`, and where the last ends.
+    bounds: Vec<usize>,
     bytes: Vec<u8>,
     /// Numbers of texts by hash; none when texts are not looked up.
     known: Option<HashTable<u32>>,
@@ -41,7 +41,7 @@ impl Texts {
     pub(super) fn new(repeat: bool) -> Self {
         Self {
             keys: Vec::new(),
-            ends: Vec::new(),
+            bounds: vec![0],
             bytes: Vec::new(),
             known: repeat.then(HashTable::new),
             hasher: DefaultHashBuilder::default(),
@@ -55,7 +55,7 @@ impl Texts {
 
     /// Distinct texts; for a column that does not look them up, all of them.
     pub fn distinct(&self) -> usize {
-        self.ends.len()
+        self.bounds.len() - 1
     }
 
     /// The number of a row's text, if it has one. Numbers count from 0 in the order in which texts first came.
@@ -81,13 +81,7 @@ impl Texts {
 
     /// The text of a number.
     pub fn text(&self, key: u32) -> &[u8] {
-        &self.bytes[self.span(key)]
-    }
-
-    fn span(&self, key: u32) -> Range<usize> {
-        let key = key as usize;
-        let start = if key == 0 { 0 } else { self.ends[key - 1] };
-        start..self.ends[key]
+        text_of(&self.bounds, &self.bytes, key)
     }
 
     /// Gives `row` a text. Rows come in order; those left out have none.
@@ -120,32 +114,34 @@ impl Texts {
         {
             return last;
         }
-        let new = u32::try_from(self.ends.len()).expect("rows are written out long before there are so many texts");
+        let new = u32::try_from(self.distinct()).expect("rows are written out long before there are so many texts");
         if let Some(known) = &mut self.known {
             let hash = self.hasher.hash_one(text);
-            let (ends, bytes) = (&self.ends, &self.bytes);
-            let of = |key: u32| {
-                let start = if key == 0 { 0 } else { ends[key as usize - 1] };
-                &bytes[start..ends[key as usize]]
-            };
+            let of = |key: u32| text_of(&self.bounds, &self.bytes, key);
             if let Some(&key) = known.find(hash, |&key| of(key) == text) {
                 return key;
             }
             known.insert_unique(hash, new, |&key| self.hasher.hash_one(of(key)));
         }
         self.bytes.extend_from_slice(text);
-        self.ends.push(self.bytes.len());
+        self.bounds.push(self.bytes.len());
         new
     }
 
     fn clear(&mut self) {
         self.keys.clear();
-        self.ends.clear();
+        self.bounds.truncate(1);
         self.bytes.clear();
         if let Some(known) = &mut self.known {
             known.clear();
         }
     }
+}
+
+#[inline]
+fn text_of<'a>(bounds: &[usize], bytes: &'a [u8], key: u32) -> &'a [u8] {
+    let key = key as usize;
+    &bytes[bounds[key]..bounds[key + 1]]
 }
 
 /// Truth values.

@@ -65,6 +65,12 @@ impl<'a> Record<'a, '_> {
     pub fn value(&self, member: &Member) -> &'a str {
         &self.text[member.value.clone()]
     }
+
+    /// The bytes of [`value`](Self::value).
+    #[inline]
+    pub fn value_bytes(&self, member: &Member) -> &'a [u8] {
+        &self.text.as_bytes()[member.value.clone()]
+    }
 }
 
 /// One `"key":value` of a record or of an object opened inside it. Spans are bytes from the record's start.

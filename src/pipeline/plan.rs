@@ -1,6 +1,7 @@
 //! What is known of every log before it is read: which digest lists it, or why none does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::tz::Offset;
@@ -129,7 +130,7 @@ impl PlacePlan {
         findings.extend(uncovered.finding(&place));
         findings.extend(before.finding(&place));
         let mut plan = Self { place, roots: roots.into(), logs, listed_misnamed: Vec::new() };
-        for ((bucket, key), listing) in listings.0 {
+        for ((bucket, key), listing) in listings.left() {
             plan.add_recorded(&bucket, key, listing, scope);
         }
         plan
@@ -184,7 +185,7 @@ fn is_misdated(name: &LogName, scope: &Scope) -> bool {
 }
 
 /// The kinds of log that digests name.
-pub fn kinds_named<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<LogKind> {
+pub fn kinds_named(listings: &[Listing]) -> BTreeSet<LogKind> {
     let mut kinds = BTreeSet::from([LogKind::CloudTrail]);
     for listing in listings {
         if kinds.len() == LogKind::ALL.len() {
@@ -198,32 +199,43 @@ pub fn kinds_named<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<
 }
 
 /// Listings by bucket and key; the bucket is empty in a directory, which mirrors buckets without naming them.
-struct Listings(BTreeMap<(String, String), Listing>);
+struct Listings(HashMap<(String, String), Listing>);
 
 impl Listings {
     fn of(listings: Vec<Listing>, is_directory: bool, findings: &mut Findings) -> Self {
-        let mut by_place: BTreeMap<(String, String), Listing> = BTreeMap::new();
+        let mut by_place: HashMap<(String, String), Listing> = HashMap::with_capacity(listings.len());
         for listing in listings {
             let bucket = if is_directory { String::new() } else { listing.log.bucket.clone() };
             let key = listing.log.key.clone();
-            if let Some(first) = by_place.get(&(bucket.clone(), key.clone())) {
-                let sentence = "the log is listed more than once";
-                let finding = Finding::new(FindingId::LogListedTwice, &key, sentence).by_digest(&*listing.digest);
-                findings.add(finding.compared(first.hash, listing.hash));
-                if first.hash != listing.hash {
-                    let sentence = "two signed digests record different content for the log, and it can have only one";
-                    let finding = Finding::new(FindingId::LogAltered, &key, sentence).by_digest(&*listing.digest);
-                    findings.add(finding.compared(first.hash, listing.hash));
+            let first = match by_place.entry((bucket, key)) {
+                Entry::Vacant(place) => {
+                    place.insert(listing);
+                    continue;
                 }
-                continue;
+                Entry::Occupied(first) => first,
+            };
+            let (key, first) = (&first.key().1, first.get());
+            let sentence = "the log is listed more than once";
+            let finding = Finding::new(FindingId::LogListedTwice, key, sentence).by_digest(&*listing.digest);
+            findings.add(finding.compared(first.hash, listing.hash));
+            if first.hash != listing.hash {
+                let sentence = "two signed digests record different content for the log, and it can have only one";
+                let finding = Finding::new(FindingId::LogAltered, key, sentence).by_digest(&*listing.digest);
+                findings.add(finding.compared(first.hash, listing.hash));
             }
-            by_place.insert((bucket, key), listing);
         }
         Self(by_place)
     }
 
     fn take(&mut self, bucket: &str, key: String) -> Option<Listing> {
         self.0.remove(&(bucket.to_owned(), key))
+    }
+
+    /// Those that were not taken, by place.
+    fn left(self) -> Vec<((String, String), Listing)> {
+        let mut left: Vec<_> = self.0.into_iter().collect();
+        left.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        left
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
+use rayon::prelude::*;
 
 use super::Context;
 use super::digests::{self, Judged, KeyService, Keys};
@@ -14,7 +15,7 @@ use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
 use super::trail_events;
 use crate::archive::inventory::Inventory;
-use crate::archive::key::{self, ObjectName};
+use crate::archive::key::{self, LogKind, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
@@ -103,11 +104,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     }
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
-    let kinds = plan::kinds_named(judged.iter().flat_map(|place| &place.conclusion.listings));
-    let mut plans = Vec::with_capacity(judged.len());
-    for place in judged {
-        plans.push(PlacePlan::new(place, &kinds, &not_listed, &context.scope, &period, &mut findings));
-    }
+    let (kinds, plans) = plan_all(context, judged, &not_listed, &period, &mut findings);
     tell_misnamed(&inventory, &plans, &mut findings);
     tell_uncovered_kinds(&plans, &kinds, &mut findings);
     let checked = Instant::now();
@@ -238,6 +235,33 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
     }
 }
 
+/// Plans the logs of every place, on the workers: the kinds of log that digests name, and the plans in order.
+fn plan_all<S>(
+    context: &Context<S>,
+    judged: Vec<Judged>,
+    not_listed: &[String],
+    period: &Period,
+    findings: &mut Findings,
+) -> (BTreeSet<LogKind>, Vec<PlacePlan>) {
+    let scope = &context.scope;
+    let (kinds, planned) = context.workers.install(|| {
+        let kinds_in = |place: &Judged| plan::kinds_named(&place.conclusion.listings);
+        let kinds: BTreeSet<LogKind> = judged.par_iter().flat_map_iter(kinds_in).collect();
+        let plan = |place| {
+            let mut told = Findings::default();
+            (PlacePlan::new(place, &kinds, not_listed, scope, period, &mut told), told)
+        };
+        let planned: Vec<(PlacePlan, Findings)> = judged.into_par_iter().map(plan).collect();
+        (kinds, planned)
+    });
+    let mut plans = Vec::with_capacity(planned.len());
+    for (plan, told) in planned {
+        findings.merge(told);
+        plans.push(plan);
+    }
+    (kinds, plans)
+}
+
 /// Objects in CloudTrail folders under names that CloudTrail would not give, and that no digest lists.
 fn tell_misnamed(inventory: &Inventory, plans: &[PlacePlan], findings: &mut Findings) {
     let listed: BTreeSet<&str> = plans.iter().flat_map(|plan| &plan.listed_misnamed).map(String::as_str).collect();
@@ -249,7 +273,7 @@ fn tell_misnamed(inventory: &Inventory, plans: &[PlacePlan], findings: &mut Find
 }
 
 /// Kinds of log that no digest ever names are told once for the kind.
-fn tell_uncovered_kinds(plans: &[PlacePlan], kinds: &BTreeSet<key::LogKind>, findings: &mut Findings) {
+fn tell_uncovered_kinds(plans: &[PlacePlan], kinds: &BTreeSet<LogKind>, findings: &mut Findings) {
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     for log in plans.iter().flat_map(|plan| &plan.logs) {
         if let plan::LogPlace::Object(object) = &log.place
