@@ -17,6 +17,8 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::Value;
 use support::s3::{Fault, Server};
 use support::{Answer, ids, run, shared};
+use trailproof::columns::RowBuilder;
+use trailproof::sink::{Area, Encoder, Partition, Table};
 use trailproof::synth::{self, Sizes, SynthOptions};
 
 fn testdata(part: &str) -> PathBuf {
@@ -148,6 +150,24 @@ fn a_file_says_what_engines_need_to_skip_most_of_it() {
             assert!(chunk("event_time").column_index_offset().is_some(), "{name}");
         }
     }
+}
+
+/// What a file's footer will say is held in memory until the file is closed.
+#[test]
+fn a_file_that_many_row_groups_passed_by_is_closed() {
+    let rows = RowBuilder::new(false);
+    let files_when_passed_by = |others: i32| {
+        let mut table = Table::create(Box::new(support::table::Memory::default())).unwrap();
+        for day in std::iter::once(1).chain(std::iter::repeat_n(2, others as usize)).chain([1]) {
+            let group = Encoder::default().encode(&rows.rows(), &[]).unwrap();
+            table.append(Partition { area: Area::Events, day, place: None }, group).unwrap();
+        }
+        table.finish().unwrap().into_iter().map(|file| file.path).collect::<Vec<_>>()
+    };
+    let (first, second) =
+        ("events/event_date=1970-01-02/part-00000.parquet", "events/event_date=1970-01-03/part-00001.parquet");
+    assert_eq!(files_when_passed_by(32), [first, second]);
+    assert_eq!(files_when_passed_by(33), [first, "events/event_date=1970-01-02/part-00002.parquet", second]);
 }
 
 fn gzip(text: &str) -> Vec<u8> {

@@ -37,6 +37,10 @@ impl Area {
     }
 }
 
+/// A file that this many row groups have passed by is closed: logs come day by day, and what a file's footer will say is
+/// held in memory until it is written, about 100 KB a row group.
+const IDLE_ROW_GROUPS: u64 = 32;
+
 /// What the table is partitioned by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Partitioning {
@@ -148,7 +152,10 @@ impl Table {
         if slot.file.bytes() >= FILE_BYTES {
             self.close(&partition)?;
         }
-        Ok(())
+        let is_idle = |slot: &Slot| self.clock - slot.last_used > IDLE_ROW_GROUPS;
+        let idle: Vec<Partition> =
+            self.open.iter().filter(|(_, slot)| is_idle(slot)).map(|(partition, _)| partition.clone()).collect();
+        idle.iter().try_for_each(|partition| self.close(partition))
     }
 
     fn close(&mut self, partition: &Partition) -> Result<(), SinkError> {
