@@ -136,6 +136,13 @@ fn planted_objects_change_nothing() {
             let key = built.digests[5].replace("230131Z", "230831Z");
             built.objects.insert(key, copy);
         }),
+        after("a forged digest that claims a place in a covered hour", 0, &["digest-planted"], |built| {
+            let genuine = built.digests[5].clone();
+            let key = genuine.replace("230131Z", "230831Z");
+            let content = String::from_utf8(support::chain::gunzip(built.body(&genuine))).unwrap();
+            let metadata = built.metadata(&genuine).clone();
+            built.objects.insert(key.clone(), (gzip(content.replace(&genuine, &key).as_bytes()), metadata));
+        }),
         after("a log under a name CloudTrail would not give", 0, &["name-unexpected"], |built| {
             let key = built.logs[5][0].replace(".json.gz", ".json");
             built.objects.insert(key, (gzip(b"{}"), BTreeMap::new()));
@@ -222,6 +229,11 @@ fn digests_in_odd_containers() {
             let content = support::chain::gunzip(&body);
             let (a, b) = content.split_at(100);
             [gzip(a), gzip(b)].concat()
+        }),
+        // Neither the whole nor the first member is signed: what is wrong with the whole is told.
+        stored("changed, and a second member behind", 1, &["digest-malformed", "log-uncovered"], |body| {
+            let content = String::from_utf8(support::chain::gunzip(&body)).unwrap().replace("lg0005", "lg0009");
+            [gzip(content.as_bytes()), gzip(b"{}")].concat()
         }),
         stored("a blank in a second member", 1, &["digest-trailing-data"], |body| [body, gzip(b" ")].concat()),
         stored("a blank behind the document", 1, &["digest-altered", "log-uncovered"], |body| {
@@ -351,6 +363,20 @@ fn names_that_only_look_like_the_trails() {
         plant("no suffix", "name-unexpected", ".json.gz", ""),
         plant("a line break in the name", "name-unexpected", "_main_", "_ma\nin_"),
     ]);
+}
+
+/// It ends where the hours of the next one begin, and nothing points to it.
+#[test]
+fn an_altered_digest_before_one_that_begins_anew_is_no_planted_one() {
+    let chain = Chain::with(|number, draft| {
+        if number == 6 {
+            draft.previous = None;
+        }
+    });
+    let mut built = chain.build();
+    let key = built.digests[5].clone();
+    built.rewrite(&key, |content| String::from_utf8(content).unwrap().replace("lg0005", "lg0009").into_bytes());
+    check(vec![case("altered", built, 1, &["chain-restart", "digest-altered", "log-uncovered"])]);
 }
 
 #[test]
