@@ -125,7 +125,12 @@ fn planted_objects_change_nothing() {
     };
     check(vec![
         plant("junk in a covered hour", "digest-planted", "230131Z", "230831Z"),
-        plant("junk after the newest", "digest-planted", "20260102T230131Z", "20260103T060831Z"),
+        plant(
+            "junk after the newest",
+            "digest-planted",
+            "/2026/01/02/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260102T230131Z",
+            "/2026/01/03/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260103T060831Z",
+        ),
         plant("junk of a made-up trail", "digest-planted", "_main_", "_phantom_"),
         plant("month 13", "name-unexpected", "20260102T230131Z", "20261302T230131Z"),
         plant("undated", "name-unexpected", "_20260102T230131Z", ""),
@@ -338,6 +343,15 @@ fn a_missing_day_is_told_with_its_hours() {
 
 #[test]
 fn names_that_only_look_like_the_trails() {
+    let later = |name, end: &str| {
+        let key = Chain::new().digest_key(end.parse().unwrap());
+        Case {
+            args: vec![],
+            ..after(name, 0, &["digest-planted"], move |built| {
+                built.objects.insert(key, (gzip(b"{}"), BTreeMap::new()));
+            })
+        }
+    };
     let plant = |name, id: &'static str, from: &'static str, to: &'static str| Case {
         args: vec![],
         ..after(name, 0, &[id], move |built| {
@@ -354,8 +368,8 @@ fn names_that_only_look_like_the_trails() {
         plant("a trail whose name begins with ours", "digest-planted", "_main_", "_main_us-east-1_"),
         plant("no trail", "name-unexpected", "_main_", "_"),
         plant("the folder of another day", "digest-planted", "/2026/01/02/", "/2026/01/05/"),
-        plant("years later, in step", "digest-planted", "20260102T230131Z", "20290102T230131Z"),
-        plant("days later, in step", "digest-planted", "20260102T230131Z", "20260105T230131Z"),
+        later("years later, in step", "2029-01-02T23:01:31Z"),
+        later("days later, in step", "2026-01-05T23:01:31Z"),
         plant("second 61", "name-unexpected", "T230131Z", "T230161Z"),
         plant("hour 25", "name-unexpected", "T230131Z", "T250131Z"),
         plant("29 February of no leap year", "name-unexpected", "20260102T", "20260229T"),
