@@ -151,3 +151,49 @@ fn with_optional_hint(finding: Finding, hint: Option<&str>) -> Finding {
         None => finding,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::chain::Group;
+    use super::super::digest::Recorded;
+    use super::super::keys::tests::given;
+    use super::*;
+    use crate::archive::key::{self, ObjectName};
+    use crate::source::DigestMetadata;
+
+    const KEY: &str = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260102T180131Z.json.gz";
+
+    /// What is told of a digest that names a key which `keys` do not hold.
+    fn told_without_its_key(keys: &KeyRing) -> FindingId {
+        let ObjectName::Digest(place, name) = key::parse(KEY).name else { panic!("a digest's name") };
+        let content = format!(
+            r#"{{"awsAccountId":"111122223333","digestStartTime":"2026-01-02T17:01:31Z","digestEndTime":"2026-01-02T18:01:31Z",
+            "digestS3Bucket":"b","digestS3Object":"{KEY}","digestPublicKeyFingerprint":"ab","digestSignatureAlgorithm":"SHA256withRSA",
+            "newestEventTime":null,"oldestEventTime":null,"previousDigestS3Bucket":null,"previousDigestS3Object":null,
+            "previousDigestHashValue":null,"previousDigestHashAlgorithm":null,"previousDigestSignature":null,"logFiles":[]}}"#
+        );
+        let metadata = DigestMetadata { signature: Some("ab".into()), ..DigestMetadata::default() };
+        let lies = Recorded { bucket: "b".into(), key: KEY.into() };
+        let digest = DigestObject::read(name, lies, content.as_bytes(), metadata, &[]);
+        let mut group = Group { digests: vec![digest], ..Group::default() };
+        group.check(&place, keys);
+        group.digests[0].told().1[0].id
+    }
+
+    #[test]
+    fn a_key_is_unknown_only_where_all_keys_of_its_time_are_at_hand() {
+        let here = given(1);
+        let here = super::super::keys::GivenKey { region: Some("us-east-1".parse().expect("Region")), ..here };
+        let mut from_cloudtrail = KeyRing::default();
+        from_cloudtrail.add(&here).expect("a key");
+        assert_eq!(told_without_its_key(&from_cloudtrail), FindingId::KeyUnavailable);
+        from_cloudtrail.note_answer(Window {
+            from: "2026-01-02T17:01:31Z".parse().expect("time"),
+            to: "2026-01-02T20:01:31Z".parse().expect("time"),
+        });
+        assert_eq!(told_without_its_key(&from_cloudtrail), FindingId::DigestUnknownKey);
+        let mut from_file = KeyRing::from_files();
+        from_file.add(&here).expect("a key");
+        assert_eq!(told_without_its_key(&from_file), FindingId::DigestUnknownKey);
+    }
+}

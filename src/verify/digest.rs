@@ -326,10 +326,11 @@ fn without_numbers(content: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(content.len());
     let (mut in_string, mut at) = (false, 0);
     while let Some(&byte) = content.get(at) {
-        let digits = content[at..].iter().take_while(|b| b.is_ascii_digit() || b"+-.eE".contains(b)).count();
-        if !in_string && (byte == b'-' || byte.is_ascii_digit()) && is_number(&content[at..at + digits]) {
-            plain.push(b'0');
-            at += digits;
+        if !in_string && (byte == b'-' || byte.is_ascii_digit()) {
+            let run = content[at..].iter().take_while(|b| b.is_ascii_digit() || b"+-.eE".contains(b)).count();
+            let text = &content[at..at + run];
+            plain.extend(if is_number(text) { b"0" } else { text });
+            at += run;
             continue;
         }
         let taken = if in_string && byte == b'\\' { 2 } else { 1 };
@@ -382,4 +383,65 @@ fn too_deep(content: &[u8]) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    /// Every text of these characters, up to a length.
+    fn texts(characters: &str, up_to: usize) -> Vec<String> {
+        let mut texts = vec![String::new()];
+        let mut first = 0;
+        for _ in 0..up_to {
+            let next = texts.len();
+            for at in first..next {
+                texts.extend(characters.chars().map(|c| format!("{}{c}", texts[at])).collect::<Vec<_>>());
+            }
+            first = next;
+        }
+        texts
+    }
+
+    #[test]
+    fn a_number_is_what_another_parser_takes_for_one() {
+        for text in texts("012-+.eE", 5) {
+            assert_eq!(is_number(text.as_bytes()), serde_json::from_str::<&RawValue>(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn beside_a_number_too_large_for_a_machine_everything_must_be_json_still() {
+        let with = |value: &str| Digest::parse(format!("{{\"new\":[1e999,{value}]}}").as_bytes()).map(|_| ());
+        // What is missing is told where the document is JSON.
+        let lacks = fail("digestEndTime is missing");
+        for value in ["-0", "-1e-999", "0.5", "1E+9", "\"-01 \\\" 01\"", "{\"1e999\":[-1]}"] {
+            assert_eq!(with(value), lacks, "{value}");
+        }
+        for value in ["01", "-01", "1.", ".5", "1e", "1e+", "+1", "-", "--1", "-+1", "1.5.5", "1e5e5", "0x1", "1-1"] {
+            assert_ne!(with(value), lacks, "{value}");
+        }
+    }
+
+    #[test]
+    fn brackets_count_outside_texts_alone() {
+        let open = |levels: usize| "[".repeat(levels);
+        for (document, deep) in [
+            (open(32), false),
+            (open(33), true),
+            ("[]".repeat(99), false),
+            ("{".repeat(33), true),
+            (format!("\"{}", open(99)), false),
+            (format!("\"\\\"{}", open(99)), false),
+            // A text that ends in a backslash ends at its quotation mark.
+            (format!("\"\\\\\"{}", open(33)), true),
+            (format!("\"[\"{}", open(32)), false),
+            (format!("{}\"]]]]\",{}", open(30), open(3)), true),
+            (format!("{}]]{}", open(30), open(4)), false),
+        ] {
+            assert_eq!(too_deep(document.as_bytes()), deep, "{document}");
+        }
+    }
 }

@@ -256,7 +256,7 @@ impl<'a> Chain<'a> {
             let gap = Window { from: window.to, to: digest.start };
             let sentence = format!("no digest of {} covers {gap}, although the two around it are linked", self.id);
             self.break_off(Finding::new(FindingId::ChainGap, key, sentence).compared(gap.from, gap.to), gap);
-        } else if window.to > digest.start && window.from < digest.start {
+        } else if window.to > digest.start && window.from <= digest.start {
             self.find(overlap(key, &found.place.key, window.to, digest.start));
         }
     }
@@ -463,3 +463,7 @@ fn overlap(newer: &str, older: &str, older_end: Timestamp, newer_start: Timestam
     let sentence = format!("the digest covers {by:#} that another digest of the chain covers too");
     Finding::new(FindingId::WindowsOverlap, newer, sentence).by_digest(older)
 }
+
+#[cfg(test)]
+#[path = "edges_tests.rs"]
+mod tests;

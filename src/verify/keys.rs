@@ -183,13 +183,38 @@ impl KeyRing {
         self.keys.get(&fingerprint.to_ascii_lowercase())
     }
 
-    /// Whether there is no key at all.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Every key, by fingerprint.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Key)> {
         self.keys.iter().map(|(fingerprint, key)| (fingerprint.as_str(), key))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An RSA key of 2048 bits as far as its shape goes: PKCS#1, with this as its modulus' last byte.
+    pub(in crate::verify) fn given(last: u8) -> GivenKey {
+        let mut modulus = [0xd5; 256];
+        modulus[255] = last;
+        let der = [&[0x30, 0x82, 1, 10, 2, 0x82, 1, 1, 0], &modulus[..], &[2, 3, 1, 0, 1]].concat();
+        let fingerprint = encode_hex(&Md5::digest(&der));
+        GivenKey { fingerprint, der, region: None, validity: None, fetched: None }
+    }
+
+    #[test]
+    fn an_answer_for_a_part_of_a_time_is_none_for_the_whole() {
+        let at = |hour: i64| Timestamp::from_second(hour * 3600).expect("in range");
+        let hours = |from, to| Window { from: at(from), to: at(to) };
+        let mut ring = KeyRing::default();
+        ring.note_answer(hours(2, 6));
+        for (window, answered) in
+            [(hours(2, 6), true), (hours(3, 4), true), (hours(1, 4), false), (hours(3, 7), false), (hours(8, 9), false)]
+        {
+            assert_eq!(ring.answered(window), answered, "{window}");
+        }
+        // Two answers with a gap between them are not one.
+        ring.note_answer(hours(7, 9));
+        assert!(!ring.answered(hours(3, 8)));
     }
 }

@@ -109,3 +109,65 @@ fn is_misdated(digest: &DigestObject) -> bool {
 fn second_of_hour(time: Timestamp) -> i64 {
     time.as_second().rem_euclid(3600)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `2026-01-02T00:01:31Z` and so many seconds.
+    fn at(second: i64) -> Timestamp {
+        let start: Timestamp = "2026-01-02T00:01:31Z".parse().expect("time");
+        start + SignedDuration::from_secs(second)
+    }
+
+    const HOUR: i64 = 3600;
+
+    /// Two signed digests with an hour between them, and how far the chain was followed.
+    fn chain(reached: i64) -> Signed {
+        let hour = |from: i64| Window { from: at(from * HOUR), to: at((from + 1) * HOUR) };
+        let windows = vec![hour(0), hour(2)];
+        let ends = windows.iter().map(|window| window.to).collect();
+        Signed { windows, ends, reached: Some(at(reached)) }
+    }
+
+    #[test]
+    fn the_hours_of_a_signed_digest_hold_no_other_end_between_theirs() {
+        for (second, covers) in [
+            (0, false),
+            (1, true),
+            (HOUR - 1, true),
+            (HOUR, false),
+            (2 * HOUR, false),
+            (2 * HOUR + 1, true),
+            (3 * HOUR - 1, true),
+            (3 * HOUR, false),
+        ] {
+            assert_eq!(chain(0).covers(at(second)), covers, "{second}");
+        }
+    }
+
+    #[test]
+    fn another_digest_may_end_in_step_where_none_is_signed_and_not_long_after_the_newest() {
+        for (second, reached, may_end) in [
+            (2 * HOUR, HOUR, true),
+            (2 * HOUR + 1, HOUR, false),
+            (2 * HOUR - 1, HOUR, false),
+            (2 * HOUR + 1800, HOUR, false),
+            (HOUR, 0, false),
+            (3 * HOUR, 2 * HOUR, false),
+            (4 * HOUR, 3 * HOUR, true),
+            (4 * HOUR, 3 * HOUR - 1800, true),
+            (4 * HOUR, 3 * HOUR - 1801, false),
+            (5 * HOUR, 3 * HOUR, false),
+            (5 * HOUR, 4 * HOUR, true),
+        ] {
+            assert_eq!(chain(reached).may_end_at(at(second), true), may_end, "{second} after {reached}");
+        }
+    }
+
+    #[test]
+    fn of_a_chain_without_signed_digests_any_end_may_be_unless_others_are_signed() {
+        assert!(Signed::default().may_end_at(at(0), false));
+        assert!(!Signed::default().may_end_at(at(0), true));
+    }
+}

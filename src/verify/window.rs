@@ -127,4 +127,31 @@ mod tests {
         assert_eq!(Coverage::default().of_log(at(6, 0), at(7, 0)), Covered::NotYet);
         assert_eq!(Coverage::default().of_log(at(6, 0), at(9, 0)), Covered::No);
     }
+
+    #[test]
+    fn a_log_in_a_gap_waits_for_no_digest_however_new_it_is() {
+        let coverage =
+            Coverage::of(vec![Window { from: at(1, 0), to: at(2, 0) }, Window { from: at(3, 0), to: at(4, 0) }]);
+        assert_eq!(coverage.of_log(at(1, 55), at(3, 50)), Covered::No);
+        assert_eq!(coverage.of_log(at(2, 10), at(4, 0)), Covered::No);
+        assert_eq!(coverage.of_log(at(3, 55), at(4, 0)), Covered::NotYet);
+        // The next digest may still come, and cover what this one ends too early for.
+        let short = Coverage::of(vec![Window { from: at(5, 0), to: at(5, 5) }]);
+        assert_eq!(short.of_log(at(5, 0), at(6, 0)), Covered::NotYet);
+        assert_eq!(short.of_log(at(4, 59), at(6, 0)), Covered::No);
+    }
+
+    #[test]
+    fn a_log_is_touched_by_the_hours_in_which_it_may_have_been_delivered() {
+        let coverage = Coverage::of(vec![Window { from: at(1, 0), to: at(2, 0) }]);
+        for (time, touched) in [(at(0, 49), false), (at(0, 50), true), (at(1, 59), true), (at(2, 0), false)] {
+            assert_eq!(coverage.touches_log(time), touched, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_told_by_both_its_ends() {
+        let window = Window { from: at(1, 0), to: at(2, 30) };
+        assert_eq!(window.to_string(), "1970-01-01T01:00:00Z to 1970-01-01T02:30:00Z");
+    }
 }

@@ -210,6 +210,18 @@ fn backfill_digests_in_odd_states() {
             &["backfill-undated"],
         ),
         case(
+            "a time of generation, and no such key",
+            with(
+                backfill(1, |_, draft| {
+                    draft.fields.insert("digestPublicKeyFingerprint".into(), OTHER_KEY.fingerprint().into());
+                    draft.sign = Box::new(|text| OTHER_KEY.sign(text));
+                }),
+                |_| {},
+            ),
+            1,
+            &["digest-unknown-key", "log-unlisted"],
+        ),
+        case(
             "all metadata lost, and newest",
             with(linked(1), |built| {
                 let key = built.digests[12].clone();

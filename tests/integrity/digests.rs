@@ -125,7 +125,12 @@ fn planted_objects_change_nothing() {
     };
     check(vec![
         plant("junk in a covered hour", "digest-planted", "230131Z", "230831Z"),
-        plant("junk after the newest", "digest-planted", "20260102T230131Z", "20260103T060831Z"),
+        plant(
+            "junk after the newest",
+            "digest-planted",
+            "/2026/01/02/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260102T230131Z",
+            "/2026/01/03/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260103T060831Z",
+        ),
         plant("junk of a made-up trail", "digest-planted", "_main_", "_phantom_"),
         plant("month 13", "name-unexpected", "20260102T230131Z", "20261302T230131Z"),
         plant("undated", "name-unexpected", "_20260102T230131Z", ""),
@@ -135,6 +140,13 @@ fn planted_objects_change_nothing() {
             let copy = built.objects[&built.digests[5]].clone();
             let key = built.digests[5].replace("230131Z", "230831Z");
             built.objects.insert(key, copy);
+        }),
+        after("a forged digest that claims a place in a covered hour", 0, &["digest-planted"], |built| {
+            let genuine = built.digests[5].clone();
+            let key = genuine.replace("230131Z", "230831Z");
+            let content = String::from_utf8(support::chain::gunzip(built.body(&genuine))).unwrap();
+            let metadata = built.metadata(&genuine).clone();
+            built.objects.insert(key.clone(), (gzip(content.replace(&genuine, &key).as_bytes()), metadata));
         }),
         after("a log under a name CloudTrail would not give", 0, &["name-unexpected"], |built| {
             let key = built.logs[5][0].replace(".json.gz", ".json");
@@ -222,6 +234,11 @@ fn digests_in_odd_containers() {
             let content = support::chain::gunzip(&body);
             let (a, b) = content.split_at(100);
             [gzip(a), gzip(b)].concat()
+        }),
+        // Neither the whole nor the first member is signed: what is wrong with the whole is told.
+        stored("changed, and a second member behind", 1, &["digest-malformed", "log-uncovered"], |body| {
+            let content = String::from_utf8(support::chain::gunzip(&body)).unwrap().replace("lg0005", "lg0009");
+            [gzip(content.as_bytes()), gzip(b"{}")].concat()
         }),
         stored("a blank in a second member", 1, &["digest-trailing-data"], |body| [body, gzip(b" ")].concat()),
         stored("a blank behind the document", 1, &["digest-altered", "log-uncovered"], |body| {
@@ -326,6 +343,15 @@ fn a_missing_day_is_told_with_its_hours() {
 
 #[test]
 fn names_that_only_look_like_the_trails() {
+    let later = |name, end: &str| {
+        let key = Chain::new().digest_key(end.parse().unwrap());
+        Case {
+            args: vec![],
+            ..after(name, 0, &["digest-planted"], move |built| {
+                built.objects.insert(key, (gzip(b"{}"), BTreeMap::new()));
+            })
+        }
+    };
     let plant = |name, id: &'static str, from: &'static str, to: &'static str| Case {
         args: vec![],
         ..after(name, 0, &[id], move |built| {
@@ -342,8 +368,8 @@ fn names_that_only_look_like_the_trails() {
         plant("a trail whose name begins with ours", "digest-planted", "_main_", "_main_us-east-1_"),
         plant("no trail", "name-unexpected", "_main_", "_"),
         plant("the folder of another day", "digest-planted", "/2026/01/02/", "/2026/01/05/"),
-        plant("years later, in step", "digest-planted", "20260102T230131Z", "20290102T230131Z"),
-        plant("days later, in step", "digest-planted", "20260102T230131Z", "20260105T230131Z"),
+        later("years later, in step", "2029-01-02T23:01:31Z"),
+        later("days later, in step", "2026-01-05T23:01:31Z"),
         plant("second 61", "name-unexpected", "T230131Z", "T230161Z"),
         plant("hour 25", "name-unexpected", "T230131Z", "T250131Z"),
         plant("29 February of no leap year", "name-unexpected", "20260102T", "20260229T"),
@@ -351,6 +377,20 @@ fn names_that_only_look_like_the_trails() {
         plant("no suffix", "name-unexpected", ".json.gz", ""),
         plant("a line break in the name", "name-unexpected", "_main_", "_ma\nin_"),
     ]);
+}
+
+/// It ends where the hours of the next one begin, and nothing points to it.
+#[test]
+fn an_altered_digest_before_one_that_begins_anew_is_no_planted_one() {
+    let chain = Chain::with(|number, draft| {
+        if number == 6 {
+            draft.previous = None;
+        }
+    });
+    let mut built = chain.build();
+    let key = built.digests[5].clone();
+    built.rewrite(&key, |content| String::from_utf8(content).unwrap().replace("lg0005", "lg0009").into_bytes());
+    check(vec![case("altered", built, 1, &["chain-restart", "digest-altered", "log-uncovered"])]);
 }
 
 #[test]

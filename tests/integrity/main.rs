@@ -9,6 +9,8 @@ mod chains;
 mod checkpoints;
 mod digests;
 mod keys;
+#[cfg(unix)]
+mod kills;
 mod logs;
 mod periods;
 mod reading;

@@ -225,9 +225,12 @@ fn documents_that_two_readers_could_understand_differently() {
             bytes
         }),
         text("a NUL behind", |text| (text + "\0").into_bytes()),
+        text("a minus too many, beside a number beyond every exponent", |text| with(&text, r#""new":[1e999,--1]"#)),
+        text("a zero in front, beside a number beyond every exponent", |text| with(&text, r#""new":[1e999,01]"#)),
         text("33 levels", |text| with(&text, &format!("\"new\":{}{}", "[".repeat(33), "]".repeat(33)))),
         text("in a list", |text| format!("[{text}]").into_bytes()),
         fine("31 levels", |text| with(&text, &format!("\"new\":{}{}", "[".repeat(31), "]".repeat(31)))),
+        fine("33 brackets in a text", |text| with(&text, &format!("\"new\":\"\\\"{}\"", "[".repeat(33)))),
         fine("a new line behind", |text| (text + "\n").into_bytes()),
         fine("blanks", |text| text.replace(',', " ,\r\n\t ").into_bytes()),
         fine("another order of fields", |text| {
