@@ -22,8 +22,8 @@ use sha2::{Digest as _, Sha256};
 /// Lists that hashes are spread over.
 const LISTS: usize = 256;
 
-/// Hashes that a list holds in memory: 16 MiB for all lists.
-const HELD: usize = 8192;
+/// Hashes that a list holds in memory: 4 MiB for all lists.
+const HELD: usize = 2048;
 
 /// Counts records of events that were seen before.
 #[derive(Debug)]

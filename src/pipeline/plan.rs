@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
@@ -137,7 +138,7 @@ impl PlacePlan {
     }
 
     /// Plans to look for a log that a digest records and the listing does not show.
-    fn add_recorded(&mut self, bucket: &str, key: String, listing: Listing, scope: &Scope) {
+    fn add_recorded(&mut self, bucket: &str, key: String, listing: Standing, scope: &Scope) {
         let asked = match key::parse(&key).name {
             ObjectName::Log(_, name) => scope.includes_log(name.minute) && scope.includes_kind(name.kind),
             _ => {
@@ -199,15 +200,22 @@ pub fn kinds_named(listings: &[Listing]) -> BTreeSet<LogKind> {
 }
 
 /// Listings by bucket and key; the bucket is empty in a directory, which mirrors buckets without naming them.
-struct Listings(HashMap<(String, String), Listing>);
+struct Listings(HashMap<(String, String), Standing>);
+
+/// What a digest says of a log.
+struct Standing {
+    hash: Sha256,
+    digest: Arc<str>,
+    trail: CompactString,
+}
 
 impl Listings {
     fn of(listings: Vec<Listing>, is_directory: bool, findings: &mut Findings) -> Self {
-        let mut by_place: HashMap<(String, String), Listing> = HashMap::with_capacity(listings.len());
-        for listing in listings {
-            let bucket = if is_directory { String::new() } else { listing.log.bucket.clone() };
-            let key = listing.log.key.clone();
-            let first = match by_place.entry((bucket, key)) {
+        let mut by_place: HashMap<(String, String), Standing> = HashMap::with_capacity(listings.len());
+        for Listing { log, hash, digest, trail } in listings {
+            let bucket = if is_directory { String::new() } else { log.bucket };
+            let listing = Standing { hash, digest, trail };
+            let first = match by_place.entry((bucket, log.key)) {
                 Entry::Vacant(place) => {
                     place.insert(listing);
                     continue;
@@ -227,12 +235,12 @@ impl Listings {
         Self(by_place)
     }
 
-    fn take(&mut self, bucket: &str, key: String) -> Option<Listing> {
+    fn take(&mut self, bucket: &str, key: String) -> Option<Standing> {
         self.0.remove(&(bucket.to_owned(), key))
     }
 
     /// Those that were not taken, by place.
-    fn left(self) -> Vec<((String, String), Listing)> {
+    fn left(self) -> Vec<((String, String), Standing)> {
         let mut left: Vec<_> = self.0.into_iter().collect();
         left.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         left

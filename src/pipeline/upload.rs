@@ -81,13 +81,14 @@ impl Store for Bucket {
         let upload = self.runtime.block_on(self.destination.begin(path)).map_err(io::Error::other)?;
         let task = self.runtime.spawn(serve(self.destination.clone(), upload, asked));
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-        Ok(Box::new(UploadedFile { asks, buffer: Vec::new() }))
+        Ok(Box::new(UploadedFile { asks, buffer: Vec::new(), length: 0 }))
     }
 }
 
 struct UploadedFile {
     asks: mpsc::Sender<Ask>,
     buffer: Vec<u8>,
+    length: u64,
 }
 
 impl UploadedFile {
@@ -109,6 +110,7 @@ impl Write for UploadedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len().min(PART_BYTES - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..taken]);
+        self.length += taken as u64;
         if self.buffer.len() == PART_BYTES {
             let part = std::mem::take(&mut self.buffer);
             self.ask(Ask::Part(part.into()))?;
@@ -123,12 +125,13 @@ impl Write for UploadedFile {
 }
 
 impl StoredFile for UploadedFile {
-    fn seal(&mut self) -> io::Result<()> {
+    fn seal(&mut self) -> io::Result<u64> {
         let rest = std::mem::take(&mut self.buffer);
         if !rest.is_empty() {
             self.ask(Ask::Part(rest.into()))?;
         }
-        self.wait_for(Ask::Seal)
+        self.wait_for(Ask::Seal)?;
+        Ok(self.length)
     }
 
     fn publish(&mut self) -> io::Result<()> {

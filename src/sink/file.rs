@@ -27,7 +27,7 @@ pub(super) struct Finished {
     pub(super) rows: u64,
     /// Bytes.
     pub(super) bytes: u64,
-    writer: SerializedFileWriter<Box<dyn StoredFile>>,
+    file: Box<dyn StoredFile>,
 }
 
 fn properties() -> WriterPropertiesPtr {
@@ -75,12 +75,11 @@ impl OpenFile {
     }
 
     /// Writes the footer and makes the bytes last.
-    pub(super) fn finish(mut self) -> Result<Finished, SinkError> {
-        self.writer.finish().map_err(|source| SinkError::Encode { place: self.path.clone(), source })?;
-        let sealed = self.writer.inner_mut().seal();
-        sealed.map_err(|source| SinkError::File { place: self.path.clone(), source })?;
-        let bytes = self.bytes();
-        Ok(Finished { path: self.path, rows: self.rows, bytes, writer: self.writer })
+    pub(super) fn finish(self) -> Result<Finished, SinkError> {
+        let Self { path, writer, rows } = self;
+        let mut file = writer.into_inner().map_err(|source| SinkError::Encode { place: path.clone(), source })?;
+        let bytes = file.seal().map_err(|source| SinkError::File { place: path.clone(), source })?;
+        Ok(Finished { path, rows, bytes, file })
     }
 
     /// Takes the unfinished file away.
@@ -92,11 +91,11 @@ impl OpenFile {
 impl Finished {
     /// Gives the file its name.
     pub(super) fn publish(&mut self) -> Result<(), SinkError> {
-        self.writer.inner_mut().publish().map_err(|source| SinkError::File { place: self.path.clone(), source })
+        self.file.publish().map_err(|source| SinkError::File { place: self.path.clone(), source })
     }
 
     /// Takes the file away, published or not.
     pub(super) fn discard(mut self) {
-        self.writer.inner_mut().discard();
+        self.file.discard();
     }
 }

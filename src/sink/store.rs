@@ -31,11 +31,11 @@ impl Debug for dyn Store {
 
 /// A file in the making. One that is dropped without being published leaves nothing.
 pub trait StoredFile: Write + Send {
-    /// Makes sure of every byte, so that publishing is all that is left.
+    /// Makes sure of every byte, so that publishing is all that is left, and says how many there are.
     ///
     /// # Errors
     /// When bytes cannot be written.
-    fn seal(&mut self) -> io::Result<()>;
+    fn seal(&mut self) -> io::Result<u64>;
 
     /// Gives the sealed file its name.
     ///
@@ -102,9 +102,11 @@ impl Write for LocalFile {
 }
 
 impl StoredFile for LocalFile {
-    fn seal(&mut self) -> io::Result<()> {
+    fn seal(&mut self) -> io::Result<u64> {
         self.file.flush()?;
-        self.file.get_ref().sync_all()
+        let file = self.file.get_ref();
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
     }
 
     fn publish(&mut self) -> io::Result<()> {

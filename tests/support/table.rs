@@ -43,8 +43,8 @@ impl Write for MemoryFile {
 }
 
 impl StoredFile for MemoryFile {
-    fn seal(&mut self) -> io::Result<()> {
-        Ok(())
+    fn seal(&mut self) -> io::Result<u64> {
+        Ok(self.bytes.len() as u64)
     }
 
     fn publish(&mut self) -> io::Result<()> {
