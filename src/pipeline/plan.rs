@@ -1,7 +1,7 @@
 //! What is known of every log before it is read: which digest lists it, or why none does.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -68,22 +68,27 @@ pub struct PlacePlan {
     pub logs: Vec<PlannedLog>,
     /// Keys of misnamed objects that digests list all the same.
     pub listed_misnamed: Vec<String>,
+    /// The kinds of log that its digests name.
+    pub kinds_named: BTreeSet<LogKind>,
+    uncovered: BTreeMap<LogKind, Uncovered>,
 }
 
 impl PlacePlan {
-    /// Joins what was listed with what the digests say.
+    /// Joins what was listed with what the digests say, and takes it out of `judged`.
     ///
-    /// `kinds_named` are the kinds of log that any digest of the run names, `not_listed` the folders that could not be
-    /// listed.
+    /// `not_listed` are the folders that could not be listed. The plan holds when [`settle`](Self::settle) was told what
+    /// the digests of all places name.
     pub fn new(
-        judged: Judged,
-        kinds_named: &BTreeSet<LogKind>,
+        judged: &mut Judged,
         not_listed: &[String],
         scope: &Scope,
         period: &Period,
         findings: &mut Findings,
     ) -> Self {
         let Judged { place, holdings, roots, conclusion } = judged;
+        let (place, roots) = (place.clone(), std::mem::take(roots));
+        let (logs_found, listings) = (std::mem::take(&mut holdings.logs), std::mem::take(&mut conclusion.listings));
+        let kinds_named = kinds_named(&listings);
         let coverage: Vec<Coverage> = roots
             .iter()
             .map(|root| Coverage::of(conclusion.windows.get(&root.prefix).cloned().unwrap_or_default()))
@@ -94,10 +99,10 @@ impl PlacePlan {
             not_listed.iter().any(|folder| digests.starts_with(folder) || folder.starts_with(&digests))
         });
         let is_directory = roots.iter().all(|root| root.bucket.is_empty());
-        let mut listings = Listings::of(conclusion.listings, is_directory, findings);
-        let (mut uncovered, mut before) = (Uncovered::default(), BeforeFirst::default());
-        let mut logs = Vec::with_capacity(holdings.logs.len());
-        for object in holdings.logs {
+        let mut listings = Listings::of(listings, is_directory, findings);
+        let (mut uncovered, mut before) = (BTreeMap::<_, Uncovered>::new(), BeforeFirst::default());
+        let mut logs = Vec::with_capacity(logs_found.len());
+        for object in logs_found {
             let root = &roots[object.root as usize];
             let listing = listings.take(&root.bucket, object.name.key(&root.prefix, &place));
             let (minute, kind) = (object.name.minute, object.name.kind);
@@ -114,27 +119,40 @@ impl PlacePlan {
             let listed = match listing {
                 Some(listing) if !scope.includes_trail(&listing.trail) => continue,
                 Some(listing) => Listed::Yes { hash: listing.hash, digest: listing.digest },
-                None if !kinds_named.contains(&kind) => Listed::Uncovered,
                 None => match coverage.of_log(minute, period.latest()) {
                     Covered::NotYet => Listed::Pending,
                     // What could not be read or listed is told of; whether a digest in it lists this log is not known.
                     _ if is_blind || unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::Yes => Listed::Unlisted,
                     Covered::No => {
-                        uncovered.note(minute);
+                        uncovered.entry(kind).or_default().note(minute);
                         Listed::Uncovered
                     }
                 },
             };
             logs.push(PlannedLog { place: LogPlace::Object(object), listed });
         }
-        findings.extend(uncovered.finding(&place));
         findings.extend(before.finding(&place));
-        let mut plan = Self { place, roots: roots.into(), logs, listed_misnamed: Vec::new() };
+        let roots = roots.into();
+        let mut plan = Self { place, roots, logs, listed_misnamed: Vec::new(), kinds_named, uncovered };
         for ((bucket, key), listing) in listings.left() {
             plan.add_recorded(&bucket, key, listing, scope);
         }
         plan
+    }
+
+    /// Takes in the kinds of log that any digest of the run names: of others, no log was ever covered.
+    pub fn settle(&mut self, kinds_named: &BTreeSet<LogKind>, findings: &mut Findings) {
+        for log in &mut self.logs {
+            if let LogPlace::Object(object) = &log.place
+                && !kinds_named.contains(&object.name.kind)
+            {
+                log.listed = Listed::Uncovered;
+            }
+        }
+        let of_named = std::mem::take(&mut self.uncovered).into_iter().filter(|(kind, _)| kinds_named.contains(kind));
+        let uncovered = of_named.map(|(_, uncovered)| uncovered).reduce(Uncovered::join).unwrap_or_default();
+        findings.extend(uncovered.finding(&self.place));
     }
 
     /// Plans to look for a log that a digest records and the listing does not show.
@@ -185,8 +203,8 @@ fn is_misdated(name: &LogName, scope: &Scope) -> bool {
     Offset::UTC.to_datetime(name.minute).date() != name.day && ends().is_some_and(was_asked_for)
 }
 
-/// The kinds of log that digests name.
-pub fn kinds_named(listings: &[Listing]) -> BTreeSet<LogKind> {
+/// The kinds of log that digests name; CloudTrail's main kind they always may.
+fn kinds_named(listings: &[Listing]) -> BTreeSet<LogKind> {
     let mut kinds = BTreeSet::from([LogKind::CloudTrail]);
     for listing in listings {
         if kinds.len() == LogKind::ALL.len() {
@@ -275,7 +293,7 @@ impl BeforeFirst {
 }
 
 /// Logs in hours that no digest covers; told together, because there may be millions.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Uncovered {
     count: u64,
     span: Option<(Timestamp, Timestamp)>,
@@ -286,6 +304,12 @@ impl Uncovered {
         self.count += 1;
         let (first, last) = self.span.unwrap_or((minute, minute));
         self.span = Some((first.min(minute), last.max(minute)));
+    }
+
+    fn join(self, other: Self) -> Self {
+        let span = [self.span, other.span].into_iter().flatten();
+        let span = span.reduce(|(first, last), (from, to)| (first.min(from), last.max(to)));
+        Self { count: self.count + other.count, span }
     }
 
     fn finding(&self, place: &AccountRegion) -> Option<Finding> {

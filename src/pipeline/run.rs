@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use rayon::prelude::*;
+use tokio::sync::Semaphore;
 
 use super::Context;
-use super::digests::{self, Judged, KeyService, Keys};
+use super::digests::{self, KeyService, Keys};
 use super::discover::{self, Thoroughness};
 use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
@@ -21,7 +21,7 @@ use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
 use crate::report::{Findings, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
 use crate::source::{Source, SourceError};
-use crate::verify::chain::{Break, ChainSummary};
+use crate::verify::chain::{Break, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
 
 /// Why a run came to no report.
@@ -94,17 +94,22 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         digests_from: context.scope.digests_from(),
     };
     let mut found = scope_found(&inventory);
-    let mut judged = judge_places(context, keys, &mut inventory, &period).await;
+    let not_listed: Arc<[String]> = not_listed.into();
+    let places = judge_places(context, keys, &mut inventory, &not_listed, &period).await;
     let mut totals = Totals::default();
-    for place in &mut judged {
-        totals.take(place, context, &mut findings);
+    let mut plans = Vec::with_capacity(places.len());
+    for Planned { plan, conclusion, told } in places {
+        totals.take(conclusion, context, &mut findings);
+        findings.merge(told);
+        plans.push(plan);
     }
+    let kinds: BTreeSet<LogKind> = plans.iter().flat_map(|plan| &plan.kinds_named).copied().collect();
+    plans.iter_mut().for_each(|plan| plan.settle(&kinds, &mut findings));
     if not_listed.is_empty() && !context.is_cancelled() {
         findings.extend(context.checkpoint.vanished(&totals.chains, |key| in_scope(&context.scope, key)));
     }
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
-    let (kinds, plans) = plan_all(context, judged, &not_listed, &period, &mut findings);
     tell_misnamed(&inventory, &plans, &mut findings);
     tell_uncovered_kinds(&plans, &kinds, &mut findings);
     let checked = Instant::now();
@@ -159,22 +164,44 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     })
 }
 
-/// Judges the digests of every account and Region, several at once; the result is in order.
+/// What became of the digests of one account and Region, and what is to be read there.
+struct Planned {
+    plan: PlacePlan,
+    conclusion: Conclusion,
+    told: Findings,
+}
+
+/// Judges the digests of every account and Region and plans its logs, several at once; the result is in order.
+///
+/// A digest takes about 300 bytes of memory for each log it lists, a plan half of that: so only as many places are begun
+/// as keep the requests busy.
 async fn judge_places<S: Source, K: KeyService>(
     context: &Context<S>,
     keys: &Keys<K>,
     inventory: &mut Inventory,
+    not_listed: &Arc<[String]>,
     period: &Period,
-) -> Vec<Judged> {
+) -> Vec<Planned> {
     let places = std::mem::take(&mut inventory.places);
     let roots = &inventory.roots;
-    let judging = places
-        .into_iter()
-        .filter(|(place, _)| context.scope.includes(place))
-        .map(|(place, holdings)| digests::judge(context, keys, roots, place, holdings, period.clone()));
-    let mut judged: Vec<Judged> = stream::iter(judging).buffer_unordered(context.concurrency).collect().await;
-    judged.sort_by(|a, b| a.place.cmp(&b.place));
-    judged
+    let digests_begun = context.concurrency.saturating_mul(4).min(Semaphore::MAX_PERMITS);
+    let room = &Semaphore::new(digests_begun);
+    let judging =
+        places.into_iter().filter(|(place, _)| context.scope.includes(place)).map(|(place, holdings)| async {
+            let digests = holdings.digests.len().min(digests_begun);
+            let _room = room.acquire_many(u32::try_from(digests).unwrap_or(u32::MAX)).await;
+            let mut judged = digests::judge(context, keys, roots, place, holdings, period.clone()).await;
+            let (not_listed, scope, period) = (not_listed.clone(), context.scope.clone(), period.clone());
+            let plan = move || {
+                let mut told = Findings::default();
+                let plan = PlacePlan::new(&mut judged, &not_listed, &scope, &period, &mut told);
+                Planned { plan, conclusion: judged.conclusion, told }
+            };
+            context.compute(plan).await
+        });
+    let mut planned: Vec<Planned> = stream::iter(judging).buffer_unordered(context.concurrency).collect().await;
+    planned.sort_by(|a, b| a.plan.place.cmp(&b.plan.place));
+    planned
 }
 
 #[derive(Default)]
@@ -185,13 +212,12 @@ struct Totals {
 }
 
 impl Totals {
-    fn take<S>(&mut self, judged: &mut Judged, context: &Context<S>, findings: &mut Findings) {
-        let conclusion = &mut judged.conclusion;
+    fn take<S>(&mut self, conclusion: Conclusion, context: &Context<S>, findings: &mut Findings) {
         self.digests.add(Outcomes::from(conclusion.outcomes));
-        findings.extend(std::mem::take(&mut conclusion.findings));
-        self.breaks.append(&mut conclusion.breaks);
-        let chains = std::mem::take(&mut conclusion.chains);
-        self.chains.extend(chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
+        findings.extend(conclusion.findings);
+        self.breaks.extend(conclusion.breaks);
+        self.chains
+            .extend(conclusion.chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
     }
 
     /// The earliest end of any regular chain.
@@ -233,33 +259,6 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
         foreign: inventory.foreign.tally,
         left_alone: inventory.left_alone.iter().cloned().collect(),
     }
-}
-
-/// Plans the logs of every place, on the workers: the kinds of log that digests name, and the plans in order.
-fn plan_all<S>(
-    context: &Context<S>,
-    judged: Vec<Judged>,
-    not_listed: &[String],
-    period: &Period,
-    findings: &mut Findings,
-) -> (BTreeSet<LogKind>, Vec<PlacePlan>) {
-    let scope = &context.scope;
-    let (kinds, planned) = context.workers.install(|| {
-        let kinds_in = |place: &Judged| plan::kinds_named(&place.conclusion.listings);
-        let kinds: BTreeSet<LogKind> = judged.par_iter().flat_map_iter(kinds_in).collect();
-        let plan = |place| {
-            let mut told = Findings::default();
-            (PlacePlan::new(place, &kinds, not_listed, scope, period, &mut told), told)
-        };
-        let planned: Vec<(PlacePlan, Findings)> = judged.into_par_iter().map(plan).collect();
-        (kinds, planned)
-    });
-    let mut plans = Vec::with_capacity(planned.len());
-    for (plan, told) in planned {
-        findings.merge(told);
-        plans.push(plan);
-    }
-    (kinds, plans)
 }
 
 /// Objects in CloudTrail folders under names that CloudTrail would not give, and that no digest lists.

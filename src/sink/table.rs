@@ -11,8 +11,9 @@ use super::encode::RowGroup;
 use super::file::{Finished, OpenFile};
 use super::store::{self, Store};
 
-/// A file is closed when it has grown past this: AWS's advice for Athena is 128 MB or more.
-const FILE_BYTES: u64 = 192 << 20;
+/// A file is closed when it has grown past this: AWS's advice for Athena is 128 MB or more, and the footer of a larger
+/// one would have to be held longer.
+const FILE_BYTES: u64 = 128 << 20;
 
 /// Files open at once. Records may claim any day, so their number must not follow from the records.
 const MAX_OPEN: usize = 64;
