@@ -277,3 +277,26 @@ fn a_kind_that_a_digest_does_name_is_held_to_it() {
     built.objects.insert(forged, (gzip(b"{}"), BTreeMap::new()));
     check(vec![case("not named", built, 3, &["log-unlisted"])]);
 }
+
+#[test]
+fn a_kind_that_one_accounts_digest_names_is_held_to_it_in_every_account() {
+    let insight =
+        |key: &str| key.replace("/CloudTrail/", "/CloudTrail-Insight/").replace("_CloudTrail_", "_CloudTrail-Insight_");
+    let chain = |account: &str| Chain { account: account.to_owned(), ..Chain::new() };
+    for (title, names, holds) in [
+        ("named in an earlier account", "111122220000", "111122229999"),
+        ("named in a later account", "111122229999", "111122220000"),
+    ] {
+        let other = chain(holds);
+        let mut built = other.build();
+        let naming =
+            Chain { draft: Box::new(move |_, draft| draft.logs[0].0 = insight(&draft.logs[0].0)), ..chain(names) };
+        naming.build_into(&mut built);
+        let forged = insight(&other.log_key("2026-01-02T20:15:00Z".parse().unwrap(), "ForgedForgedForg"));
+        let uncovered = insight(&other.log_key("2026-01-01T20:15:00Z".parse().unwrap(), "EarlierEarlierEa"));
+        for key in [forged, uncovered] {
+            built.objects.insert(key, (gzip(b"{\"Records\":[]}"), BTreeMap::new()));
+        }
+        check(vec![Case { args: vec![], ..case(title, built, 3, &["log-uncovered", "log-unlisted"]) }]);
+    }
+}
