@@ -184,7 +184,7 @@ async fn judge_places<S: Source, K: KeyService>(
 ) -> Vec<Planned> {
     let places = std::mem::take(&mut inventory.places);
     let roots = &inventory.roots;
-    let digests_begun = context.concurrency.saturating_mul(4).min(Semaphore::MAX_PERMITS);
+    let digests_begun = context.concurrency.saturating_mul(2).min(Semaphore::MAX_PERMITS);
     let room = &Semaphore::new(digests_begun);
     let judging =
         places.into_iter().filter(|(place, _)| context.scope.includes(place)).map(|(place, holdings)| async {
