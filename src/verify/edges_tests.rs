@@ -234,3 +234,24 @@ fn a_digest_that_a_pointer_passes_over_lies_wholly_between() {
     let partly = of(&[starting(60), hour(120, 0), Told { start: 110, ..hour(180, 1) }, hour(240, 1)]);
     assert_eq!(partly, expect(&[(FindingId::WindowsOverlap, "0300"), (FindingId::ChainGap, "0400")]));
 }
+
+#[test]
+fn a_pointer_that_leads_before_the_period_is_not_followed() {
+    // The older one starts at 1:00 and points to one that is not there.
+    let group =
+        || Group { digests: signed(&[starting(60), hour(120, 0), hour(180, 1)]).split_off(1), ..Group::default() };
+    let before = recorded(&name(60));
+    for (from, wanted) in [(None, vec![before.clone()]), (Some(at(59)), vec![before.clone()]), (Some(at(60)), vec![])] {
+        assert_eq!(group().wanted(from), wanted, "{from:?}");
+    }
+    let told = |from: Option<Timestamp>, absent: &[&Recorded]| {
+        let absent = absent.iter().map(|&place| place.clone()).collect();
+        found(&judge(Group { absent, ..group() }, &Period { digests_from: from, ..always() }))
+    };
+    let missing = expect(&[(FindingId::ChainStartMissing, "0100")]);
+    assert_eq!(told(None, &[&before]), missing);
+    assert_eq!(told(Some(at(59)), &[&before]), missing);
+    assert_eq!(told(Some(at(60)), &[&before]), []);
+    // Where nobody looked, nothing is missing.
+    assert_eq!(told(Some(at(59)), &[]), []);
+}
