@@ -28,6 +28,9 @@ use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::source::{ListRequest, Page, Source, SourceError};
 
+/// Folders of a directory that are listed at once.
+const LOCAL_AT_ONCE: usize = 3;
+
 /// How much to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thoroughness {
@@ -70,8 +73,10 @@ pub async fn discover<S: Source>(
     listing.follow(bucket.clone(), prefix.to_owned(), None);
     let mut findings = Vec::new();
     let mut running = FuturesUnordered::new();
+    // Pages of a directory hold whole Regions and come faster than they are filed.
+    let at_once = if S::IS_LOCAL { LOCAL_AT_ONCE } else { context.concurrency };
     loop {
-        while running.len() < context.concurrency && !context.is_cancelled() {
+        while running.len() < at_once && !context.is_cancelled() {
             let Some(work) = listing.queue.pop_front() else { break };
             running.push(list_page(context, work));
         }

@@ -4,7 +4,7 @@
 //! what `aws s3api head-object --query Metadata` prints. Links to directories are not followed, so that a listing ends.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File, FileType};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -48,26 +48,34 @@ impl Directory {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| fault(&error))?;
-            let is_folder = entry.file_type().map_err(|error| fault(&error))?.is_dir();
-            let Some(name) = key_part(&entry.file_name(), is_folder) else { continue };
-            names.push((name, entry.path(), is_folder));
+            let kind = entry.file_type().map_err(|error| fault(&error))?;
+            let Some(name) = key_part(&entry.file_name(), kind.is_dir()) else { continue };
+            let size = match kind.is_dir() {
+                true => 0,
+                false => size_of(&entry, kind),
+            };
+            names.push((name, size, kind.is_dir()));
         }
         // A bucket lists `a-b` before `a/b`, so folders are put in order with their slash.
-        names.sort();
-        for (name, path, is_folder) in names {
+        names.sort_unstable();
+        for (name, size, is_folder) in names {
             let key = format!("{prefix}{name}");
             if is_folder && deep {
                 self.list_folder(&key, true, page)?;
             } else if is_folder {
                 page.folders.push(key);
             } else {
-                // A link that leads nowhere has no size; reading it will tell.
-                let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
                 page.objects.push(Listed { key, size });
             }
         }
         Ok(())
     }
+}
+
+/// Bytes of a file, or of the one that a link leads to. A link that leads nowhere has no size; reading it will tell.
+fn size_of(entry: &DirEntry, kind: FileType) -> u64 {
+    let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
+    metadata.map_or(0, |metadata| metadata.len())
 }
 
 /// A name as part of a key; `None` for the metadata of another object. A name that is not Unicode is listed all the same,
