@@ -18,7 +18,7 @@ use serde_json::Value;
 use support::s3::{Fault, Server};
 use support::{Answer, ids, run, shared};
 use trailproof::columns::RowBuilder;
-use trailproof::sink::{Area, Encoder, Partition, Table};
+use trailproof::sink::{Area, Directory, Encoder, Partition, Store as _, Table};
 use trailproof::synth::{self, Sizes, SynthOptions};
 
 fn testdata(part: &str) -> PathBuf {
@@ -154,20 +154,35 @@ fn a_file_says_what_engines_need_to_skip_most_of_it() {
 
 /// What a file's footer will say is held in memory until the file is closed.
 #[test]
-fn a_file_that_many_row_groups_passed_by_is_closed() {
+fn open_files_hold_64_row_groups_and_the_one_used_least_lately_is_closed() {
     let rows = RowBuilder::new(false);
-    let files_when_passed_by = |others: i32| {
+    let files_of = |days: &mut dyn Iterator<Item = i32>| {
         let mut table = Table::create(Box::new(support::table::Memory::default())).unwrap();
-        for day in std::iter::once(1).chain(std::iter::repeat_n(2, others as usize)).chain([1]) {
+        for day in days {
             let group = Encoder::default().encode(&rows.rows(), &[]).unwrap();
             table.append(Partition { area: Area::Events, day, place: None }, group).unwrap();
         }
         table.finish().unwrap().into_iter().map(|file| file.path).collect::<Vec<_>>()
     };
-    let (first, second) =
-        ("events/event_date=1970-01-02/part-00000.parquet", "events/event_date=1970-01-03/part-00001.parquet");
-    assert_eq!(files_when_passed_by(32), [first, second]);
-    assert_eq!(files_when_passed_by(33), [first, "events/event_date=1970-01-02/part-00002.parquet", second]);
+    let passed_by = |others| files_of(&mut std::iter::once(1).chain(std::iter::repeat_n(2, others)).chain([1]));
+    let (first, second, third) = (
+        "events/event_date=1970-01-02/part-00000.parquet",
+        "events/event_date=1970-01-03/part-00001.parquet",
+        "events/event_date=1970-01-02/part-00002.parquet",
+    );
+    assert_eq!(passed_by(62), [first, second]);
+    assert_eq!(passed_by(64), [first, second, third]);
+    assert_eq!(files_of(&mut (0..1000)).len(), 1000);
+}
+
+#[test]
+fn a_file_that_is_given_up_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Directory::create(folder.path()).unwrap();
+    let mut given_up = store.create("events/event_date=1970-01-02/part-00000.parquet").unwrap();
+    given_up.write_all(b"PAR1").unwrap();
+    drop(given_up);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 fn gzip(text: &str) -> Vec<u8> {

@@ -25,8 +25,6 @@ pub(super) struct Finished {
     pub(super) path: String,
     /// Rows.
     pub(super) rows: u64,
-    /// Bytes.
-    pub(super) bytes: u64,
     file: Box<dyn StoredFile>,
 }
 
@@ -60,6 +58,11 @@ impl OpenFile {
         self.writer.bytes_written() as u64
     }
 
+    /// Row groups so far.
+    pub(super) fn row_groups(&self) -> usize {
+        self.writer.flushed_row_groups().len()
+    }
+
     /// Appends an encoded row group.
     pub(super) fn append(&mut self, group: RowGroup) -> Result<(), SinkError> {
         let append = || {
@@ -74,21 +77,20 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes the footer and makes the bytes last.
+    /// Writes the footer.
     pub(super) fn finish(self) -> Result<Finished, SinkError> {
         let Self { path, writer, rows } = self;
-        let mut file = writer.into_inner().map_err(|source| SinkError::Encode { place: path.clone(), source })?;
-        let bytes = file.seal().map_err(|source| SinkError::File { place: path.clone(), source })?;
-        Ok(Finished { path, rows, bytes, file })
-    }
-
-    /// Takes the unfinished file away.
-    pub(super) fn discard(mut self) {
-        self.writer.inner_mut().discard();
+        let file = writer.into_inner().map_err(|source| SinkError::Encode { place: path.clone(), source })?;
+        Ok(Finished { path, rows, file })
     }
 }
 
 impl Finished {
+    /// Makes the bytes last, and says how many there are.
+    pub(super) fn seal(&mut self) -> Result<u64, SinkError> {
+        self.file.seal().map_err(|source| SinkError::File { place: self.path.clone(), source })
+    }
+
     /// Gives the file its name.
     pub(super) fn publish(&mut self) -> Result<(), SinkError> {
         self.file.publish().map_err(|source| SinkError::File { place: self.path.clone(), source })

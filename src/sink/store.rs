@@ -80,7 +80,7 @@ impl Store for Directory {
         let temporary = folder.join(format!(".{name}.partial"));
         fs::create_dir_all(&folder)?;
         let file = BufWriter::new(File::create_new(&temporary)?);
-        Ok(Box::new(LocalFile { file, temporary, path, root: self.root.clone() }))
+        Ok(Box::new(LocalFile { file, temporary, path, root: self.root.clone(), is_published: false }))
     }
 }
 
@@ -89,6 +89,15 @@ struct LocalFile {
     temporary: PathBuf,
     path: PathBuf,
     root: PathBuf,
+    is_published: bool,
+}
+
+impl Drop for LocalFile {
+    fn drop(&mut self) {
+        if !self.is_published {
+            self.discard();
+        }
+    }
 }
 
 impl Write for LocalFile {
@@ -110,7 +119,9 @@ impl StoredFile for LocalFile {
     }
 
     fn publish(&mut self) -> io::Result<()> {
-        fs::rename(&self.temporary, &self.path)
+        fs::rename(&self.temporary, &self.path)?;
+        self.is_published = true;
+        Ok(())
     }
 
     fn discard(&mut self) {

@@ -1,22 +1,23 @@
 //! The table: which file rows go to, when files are closed, and how they get their names all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
+use rayon::prelude::*;
 
 use super::SinkError;
 use super::encode::RowGroup;
 use super::file::{Finished, OpenFile};
 use super::store::{self, Store};
 
-/// A file is closed when it has grown past this: AWS's advice for Athena is 128 MB or more, and the footer of a larger
-/// one would have to be held longer.
+/// A file is closed when it has grown past this, which is AWS's advice for Athena.
 const FILE_BYTES: u64 = 128 << 20;
 
-/// Files open at once. Records may claim any day, so their number must not follow from the records.
-const MAX_OPEN: usize = 64;
+/// Row groups of open files. What a file's footer will say of them is held in memory until it is written, about 100 KB a row
+/// group; and records may claim any day, so how many files are open must not follow from the records.
+const OPEN_ROW_GROUPS: usize = 64;
 
 /// Which part of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,10 +38,6 @@ impl Area {
         }
     }
 }
-
-/// A file that this many row groups have passed by is closed: logs come day by day, and what a file's footer will say is
-/// held in memory until it is written, about 100 KB a row group.
-const IDLE_ROW_GROUPS: u64 = 32;
 
 /// What the table is partitioned by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -133,16 +130,9 @@ impl Table {
     /// [`SinkError`] when it cannot be written.
     pub fn append(&mut self, partition: Partition, group: RowGroup) -> Result<(), SinkError> {
         self.clock += 1;
-        if !self.open.contains_key(&partition) && self.open.len() >= MAX_OPEN {
-            let oldest =
-                self.open.iter().min_by_key(|(_, slot)| slot.last_used).map(|(partition, _)| partition.clone());
-            if let Some(oldest) = oldest {
-                self.close(&oldest)?;
-            }
-        }
         let slot = match self.open.entry(partition.clone()) {
-            std::collections::btree_map::Entry::Occupied(slot) => slot.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
+            btree_map::Entry::Occupied(slot) => slot.into_mut(),
+            btree_map::Entry::Vacant(place) => {
                 let path = format!("{}/part-{:05}.parquet", partition.folder(), self.number);
                 self.number += 1;
                 place.insert(Slot { file: OpenFile::create(self.store.as_ref(), path)?, last_used: 0 })
@@ -151,12 +141,16 @@ impl Table {
         slot.last_used = self.clock;
         slot.file.append(group)?;
         if slot.file.bytes() >= FILE_BYTES {
-            self.close(&partition)?;
+            return self.close(&partition);
         }
-        let is_idle = |slot: &Slot| self.clock - slot.last_used > IDLE_ROW_GROUPS;
-        let idle: Vec<Partition> =
-            self.open.iter().filter(|(_, slot)| is_idle(slot)).map(|(partition, _)| partition.clone()).collect();
-        idle.iter().try_for_each(|partition| self.close(partition))
+        // The file that was used least lately is likely to be whole: logs come day by day.
+        if self.open.values().map(|slot| slot.file.row_groups()).sum::<usize>() > OPEN_ROW_GROUPS
+            && let Some((oldest, _)) = self.open.iter().min_by_key(|(_, slot)| slot.last_used)
+        {
+            let oldest = oldest.clone();
+            return self.close(&oldest);
+        }
+        Ok(())
     }
 
     fn close(&mut self, partition: &Partition) -> Result<(), SinkError> {
@@ -168,28 +162,26 @@ impl Table {
 
     /// Finishes every file, then gives all of them their names.
     ///
+    /// Files are made to last at the end and side by side: by then most bytes of the earlier ones have arrived by themselves.
+    ///
     /// # Errors
     /// [`SinkError`] when any file cannot be finished; then none is left.
     pub fn finish(mut self) -> Result<Vec<FileWritten>, SinkError> {
         while let Some(partition) = self.open.keys().next().cloned() {
             self.close(&partition)?;
         }
+        let bytes: Vec<u64> = self.finished.par_iter_mut().map(Finished::seal).collect::<Result<_, _>>()?;
         for file in &mut self.finished {
             file.publish()?;
         }
-        let written = std::mem::take(&mut self.finished);
-        Ok(written
-            .into_iter()
-            .map(|file| FileWritten { path: file.path, rows: file.rows, bytes: file.bytes })
-            .collect())
+        let written = std::mem::take(&mut self.finished).into_iter().zip(bytes);
+        Ok(written.map(|(file, bytes)| FileWritten { path: file.path, rows: file.rows, bytes }).collect())
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
-        for (_, slot) in std::mem::take(&mut self.open) {
-            slot.file.discard();
-        }
+        // Some may have their names already; those that are still open go by being dropped.
         for file in self.finished.drain(..) {
             file.discard();
         }
