@@ -155,7 +155,7 @@ fn compare_records(objects: &[Vec<u8>]) -> usize {
             let mut rest = record.members;
             while let Some((member, after)) = rest.split_first() {
                 members.push((record.key(member).to_owned(), record.value(member)));
-                rest = &after[member.inner..];
+                rest = &after[member.inner()..];
             }
             assert_eq!(members, serde_json::from_str::<Members<'_>>(plain).unwrap().0);
             compared += 1;

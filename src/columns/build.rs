@@ -253,7 +253,7 @@ impl RowBuilder {
         let mut any_held = false;
         let mut rest = members;
         while let Some((member, after)) = rest.split_first() {
-            let (inner, after) = after.split_at(member.inner);
+            let (inner, after) = after.split_at(member.inner());
             rest = after;
             let again = walk.note(record, member);
             if extra::is_flattened(member) {

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::event::equal;
+
 /// The values of one column.
 #[derive(Debug)]
 pub enum Values {
@@ -110,7 +112,7 @@ impl Texts {
         if self.known.is_some()
             && let Some(&last) = self.keys.last()
             && last != NO_TEXT
-            && self.text(last) == text
+            && equal(self.text(last), text)
         {
             return last;
         }
@@ -118,7 +120,7 @@ impl Texts {
         if let Some(known) = &mut self.known {
             let hash = self.hasher.hash_one(text);
             let of = |key: u32| text_of(&self.bounds, &self.bytes, key);
-            if let Some(&key) = known.find(hash, |&key| of(key) == text) {
+            if let Some(&key) = known.find(hash, |&key| equal(of(key), text)) {
                 return key;
             }
             known.insert_unique(hash, new, |&key| self.hasher.hash_one(of(key)));

@@ -26,12 +26,15 @@ pub use list::each_member;
 pub use recall::Recall;
 pub use records::Records;
 pub use scan::{Syntax, SyntaxError};
-pub use text::unescape;
+pub use text::{equal, unescape};
 
 use std::ops::Range;
 
 /// Deepest nesting of arrays and objects inside one record. CloudTrail's own records stay under 20.
 pub const MAX_DEPTH: usize = 512;
+
+/// Longest log that is walked, in bytes: Parquet counts a value's bytes in 31 bits. CloudTrail's own limit is 50 MB.
+pub const MAX_CONTENT: usize = 1 << 30;
 
 /// One element of a log.
 #[derive(Debug)]
@@ -58,42 +61,67 @@ pub struct Record<'a, 't> {
 impl<'a> Record<'a, '_> {
     /// The member's key as spelled, without its quotes.
     pub fn key(&self, member: &Member) -> &'a str {
-        &self.text[member.key.clone()]
+        &self.text[member.key.range()]
     }
 
     /// The member's value as spelled; a string keeps its quotes.
     pub fn value(&self, member: &Member) -> &'a str {
-        &self.text[member.value.clone()]
+        &self.text[member.value.range()]
     }
 
     /// The bytes of [`value`](Self::value).
     #[inline]
     pub fn value_bytes(&self, member: &Member) -> &'a [u8] {
-        &self.text.as_bytes()[member.value.clone()]
+        &self.text.as_bytes()[member.value.range()]
     }
 }
 
-/// One `"key":value` of a record or of an object opened inside it. Spans are bytes from the record's start.
+/// One `"key":value` of a record or of an object opened inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Which known field this is.
     pub field: Field,
     /// What the value is.
     pub kind: Kind,
-    /// How many of the members that follow lie inside this one; 0 unless [`Field::opens`] and the value is an object.
-    pub inner: usize,
+    /// See [`inner`](Self::inner).
+    inner: u16,
     /// The key, without quotes.
-    pub key: Range<usize>,
+    key: Span,
     /// The value, a string with its quotes.
-    pub value: Range<usize>,
+    value: Span,
 }
 
 impl Member {
+    /// How many of the members that follow lie inside this one; 0 unless [`Field::opens`] and the value is an object.
+    pub fn inner(&self) -> usize {
+        self.inner.into()
+    }
+
     /// The same member with its spans moved.
     #[inline]
-    fn moved(&self, to: impl Fn(usize) -> usize) -> Self {
-        let span = |span: &Range<usize>| to(span.start)..to(span.end);
-        Self { key: span(&self.key), value: span(&self.value), ..*self }
+    fn moved(&self, to: impl Fn(u32) -> u32) -> Self {
+        let span = |span: Span| Span { start: to(span.start), end: to(span.end) };
+        Self { key: span(self.key), value: span(self.value), ..*self }
+    }
+}
+
+/// Bytes from the record's start. Half as large as a range, because a record has dozens of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// A span of a log of at most [`MAX_CONTENT`] bytes.
+    #[inline]
+    fn of(range: Range<usize>) -> Self {
+        Self { start: range.start as u32, end: range.end as u32 }
+    }
+
+    #[inline]
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 }
 

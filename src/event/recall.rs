@@ -72,7 +72,7 @@ impl Recall {
     }
 
     /// Remembers a walked object; the members' spans count from `base`.
-    pub(super) fn remember(&mut self, slot: usize, text: &[u8], members: &[Member], base: usize, deepest: usize) {
+    pub(super) fn remember(&mut self, slot: usize, text: &[u8], members: &[Member], base: u32, deepest: usize) {
         if text.len() > LONGEST {
             return;
         }

@@ -9,9 +9,12 @@
 use std::ops::Range;
 
 use super::scan::{Cursor, Syntax, SyntaxError};
-use super::{Defect, Entry, Field, Kind, MAX_DEPTH, Malformed, Member, Recall, Record, Scope, unescape};
+use super::{
+    Defect, Entry, Field, Kind, MAX_CONTENT, MAX_DEPTH, Malformed, Member, Recall, Record, Scope, Span, equal, unescape,
+};
 
-/// Members listed per record. AWS caps a record at 256 KB, which cannot hold as many.
+/// Members listed per record, so that how many lie in one fits 16 bits. AWS caps a record at 256 KB, which cannot hold as
+/// many.
 const MAX_MEMBERS: usize = 65_536;
 
 /// The entries of one log, in source order.
@@ -56,7 +59,11 @@ struct Broken {
 
 impl<'a, 'r> Records<'a, 'r> {
     /// Stands before the first entry of an inflated log. Walks over many logs share what they recall.
+    ///
+    /// # Panics
+    /// When `content` is longer than [`MAX_CONTENT`](super::MAX_CONTENT).
     pub fn new(content: &'a [u8], recall: &'r mut Recall) -> Self {
+        assert!(content.len() <= MAX_CONTENT, "a log that is walked is held whole, and so is no longer");
         Self {
             cursor: Cursor::new(content),
             text: str::from_utf8(content).ok(),
@@ -251,8 +258,8 @@ impl<'a, 'r> Records<'a, 'r> {
             let slot = self.tape.len();
             self.too_many |= slot >= MAX_MEMBERS;
             if !self.too_many {
-                let key = key.start - base..key.end - base;
-                self.tape.push(Member { field, kind: Kind::Object, inner: 0, key, value: 0..0 });
+                let key = Span::of(key.start - base..key.end - base);
+                self.tape.push(Member { field, kind: Kind::Object, inner: 0, key, value: Span::of(0..0) });
             }
             let kind = match field.opens() {
                 Some(inner) if self.cursor.peek() == Some(b'{') => {
@@ -264,8 +271,8 @@ impl<'a, 'r> Records<'a, 'r> {
             let inner = self.tape.len().saturating_sub(slot + 1);
             if let Some(member) = self.tape.get_mut(slot) {
                 member.kind = kind;
-                member.inner = inner;
-                member.value = value_at - base..self.cursor.at - base;
+                member.inner = inner as u16;
+                member.value = Span::of(value_at - base..self.cursor.at - base);
             }
             self.cursor.space();
             match self.cursor.peek() {
@@ -289,7 +296,7 @@ impl<'a, 'r> Records<'a, 'r> {
         let rest = self.cursor.bytes.get(at..).unwrap_or_default();
         for field in self.recall.followers(scope, before).into_iter().flatten() {
             let spelled = field.spelled();
-            if rest.starts_with(spelled) {
+            if rest.get(..spelled.len()).is_some_and(|key| equal(key, spelled)) {
                 self.cursor.at += spelled.len();
                 self.cursor.space();
                 return Ok((field, at + 1..at + spelled.len() - 2));
@@ -311,7 +318,7 @@ impl<'a, 'r> Records<'a, 'r> {
         let Some(slot) = field_is_outer(scope).then(|| self.recall.slot(rest)).flatten() else {
             return self.members(scope, base);
         };
-        let moved = start - base;
+        let moved = (start - base) as u32;
         if let Some((known, length)) = self.recall.object(slot, rest)
             && self.tape.len() + known.members.len() <= MAX_MEMBERS
         {

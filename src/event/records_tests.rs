@@ -141,7 +141,7 @@ fn opened_objects_list_their_members_behind_them() {
     let mut records = Records::new(content, &mut recall);
     let Some(Entry::Record(record)) = records.next_entry() else { panic!("a record") };
     let listed: Vec<_> =
-        record.members.iter().map(|m| (m.field, m.inner, record.key(m), record.value(m).len())).collect();
+        record.members.iter().map(|m| (m.field, m.inner(), record.key(m), record.value(m).len())).collect();
     assert_eq!(
         listed,
         [

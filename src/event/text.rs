@@ -59,6 +59,22 @@ fn hex4(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
 
+/// Whether two texts are equal. Those of up to 32 bytes, such as keys and the names that stand in most columns, are compared
+/// without a call: by their beginnings and their ends, which overlap.
+#[inline]
+pub fn equal(a: &[u8], b: &[u8]) -> bool {
+    fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+        a.first_chunk::<N>() == b.first_chunk::<N>() && a.last_chunk::<N>() == b.last_chunk::<N>()
+    }
+    a.len() == b.len()
+        && match a.len() {
+            4..=7 => ends::<4>(a, b),
+            8..=15 => ends::<8>(a, b),
+            16..=32 => ends::<16>(a, b),
+            _ => a == b,
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -91,6 +107,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_are_equal_when_all_their_bytes_are(text in prop::collection::vec(any::<u8>(), 0..40), at in any::<prop::sample::Index>()) {
+            let mut other = text.clone();
+            prop_assert!(equal(&text, &other));
+            prop_assert!(!equal(&text, &[&text[..], b"x"].concat()));
+            if !text.is_empty() {
+                other[at.index(text.len())] ^= 1;
+                prop_assert!(!equal(&text, &other));
+            }
+        }
+
         #[test]
         fn agrees_with_serde_json(value in any::<String>()) {
             let json = serde_json::to_string(&value).unwrap();

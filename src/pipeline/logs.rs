@@ -14,6 +14,7 @@ use super::trail_events::{self, TrailEvent};
 use super::{Context, spawn};
 use crate::archive::ids::OrgId;
 use crate::archive::key::AccountRegion;
+use crate::event::MAX_CONTENT;
 use crate::finding::{Finding, FindingId};
 use crate::gunzip::{self, Content, Damage, Inflated};
 use crate::metrics::Metrics;
@@ -27,9 +28,6 @@ const ORDINARY: usize = 32 << 20;
 
 /// A log whose content exceeds this cannot be CloudTrail's: its limit is 50 MB, of content or (formerly) of gzip.
 const IMPOSSIBLE: u64 = 4 << 30;
-
-/// Content larger than this is never held whole, however much memory there is: Parquet counts a value's bytes in 31 bits.
-const LARGEST_CONTENT: usize = 1 << 30;
 
 /// Bytes in flight are counted in units of this.
 const PERMIT_BYTES: usize = 1 << 10;
@@ -46,6 +44,10 @@ const BATCH_CONTENT: std::ops::RangeInclusive<u64> = (4 << 20)..=(24 << 20);
 
 /// Batches that a small archive is cut into.
 const BATCHES: u64 = 32;
+
+/// A batch is no more than this part of what is left, so that no worker is busy for long after the others are done; down to
+/// a quarter of a whole batch.
+const SHARE_OF_REST: u64 = 4;
 
 /// What became of a log, for counting and for its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +165,7 @@ pub async fn read_all<S: Source, K: LogSink>(
         watch_trails,
         metrics: context.metrics.clone(),
         large: Mutex::new(()),
-        max_content: (context.max_memory / 2).min(LARGEST_CONTENT),
+        max_content: (context.max_memory / 2).min(MAX_CONTENT),
         max_stored: (context.max_memory / 4) as u64,
     });
     let in_flight = Arc::new(Semaphore::new(context.max_memory / 4 / PERMIT_BYTES));
@@ -182,10 +184,10 @@ pub async fn read_all<S: Source, K: LogSink>(
     Ok(tally)
 }
 
-/// How many batches are worked on at once: two for each worker, so that one waiting for its turn leaves none idle. Rows of
-/// so many batches fit into a quarter of the memory, and take about as much again while they are encoded.
+/// How many batches are worked on at once: one more than there are workers, so that one waiting for its turn leaves none
+/// idle. Rows of so many batches fit into a quarter of the memory, and take about as much again while they are encoded.
 fn batches_at_once<S>(context: &Context<S>, keeps_rows: bool) -> usize {
-    let slots = context.workers.current_num_threads() * 2;
+    let slots = context.workers.current_num_threads() + 1;
     match keeps_rows {
         true => slots.min(context.max_memory / 4 / context.batch_bytes()).max(1),
         false => slots,
@@ -221,18 +223,21 @@ fn into_batches(plans: &[PlacePlan], order: &[(u32, u32)], keeps_rows: bool) -> 
     let content: u64 = (0..order.len()).map(|at| likely_content(log(at))).sum();
     let full = (content / BATCHES).clamp(*BATCH_CONTENT.start(), *BATCH_CONTENT.end());
     let mut batches: Vec<Range<usize>> = Vec::new();
-    let mut held = 0;
+    let (mut held, mut left) = (0, content);
+    let mut enough = full;
     for at in 0..order.len() {
         match batches.last_mut() {
-            Some(batch) if held < full && (!keeps_rows || day_of(log(batch.start)) == day_of(log(at))) => {
+            Some(batch) if held < enough && (!keeps_rows || day_of(log(batch.start)) == day_of(log(at))) => {
                 batch.end = at + 1;
             }
             _ => {
                 batches.push(at..at + 1);
                 held = 0;
+                enough = (left / SHARE_OF_REST).clamp(full / SHARE_OF_REST, full);
             }
         }
         held += likely_content(log(at));
+        left -= likely_content(log(at));
     }
     batches
 }
