@@ -45,10 +45,6 @@ const BATCH_CONTENT: std::ops::RangeInclusive<u64> = (4 << 20)..=(24 << 20);
 /// Batches that a small archive is cut into.
 const BATCHES: u64 = 32;
 
-/// A batch is no more than this part of what is left, so that no worker is busy for long after the others are done; down to
-/// a quarter of a whole batch.
-const SHARE_OF_REST: u64 = 4;
-
 /// What became of a log, for counting and for its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Integrity {
@@ -223,21 +219,18 @@ fn into_batches(plans: &[PlacePlan], order: &[(u32, u32)], keeps_rows: bool) -> 
     let content: u64 = (0..order.len()).map(|at| likely_content(log(at))).sum();
     let full = (content / BATCHES).clamp(*BATCH_CONTENT.start(), *BATCH_CONTENT.end());
     let mut batches: Vec<Range<usize>> = Vec::new();
-    let (mut held, mut left) = (0, content);
-    let mut enough = full;
+    let mut held = 0;
     for at in 0..order.len() {
         match batches.last_mut() {
-            Some(batch) if held < enough && (!keeps_rows || day_of(log(batch.start)) == day_of(log(at))) => {
+            Some(batch) if held < full && (!keeps_rows || day_of(log(batch.start)) == day_of(log(at))) => {
                 batch.end = at + 1;
             }
             _ => {
                 batches.push(at..at + 1);
                 held = 0;
-                enough = (left / SHARE_OF_REST).clamp(full / SHARE_OF_REST, full);
             }
         }
         held += likely_content(log(at));
-        left -= likely_content(log(at));
     }
     batches
 }
