@@ -42,6 +42,10 @@ fn made(folder: &Path) -> PathBuf {
 }
 
 fn scan(archive: &Path, out: &str, more: &[&str]) -> Answer {
+    run(&scan_of(archive, out, more))
+}
+
+fn scan_of(archive: &Path, out: &str, more: &[&str]) -> Vec<String> {
     let mut args = vec!["scan".to_owned(), archive.join("bucket").display().to_string()];
     let keys = archive.join("public-keys.json");
     if keys.exists() {
@@ -49,7 +53,7 @@ fn scan(archive: &Path, out: &str, more: &[&str]) -> Answer {
     }
     args.extend(["--format", "json", "--out", out].map(str::to_owned));
     args.extend(more.iter().map(|arg| (*arg).to_owned()));
-    run(&args)
+    args
 }
 
 /// Every Parquet file below a folder, by its path.
@@ -183,6 +187,47 @@ fn a_file_that_is_given_up_leaves_nothing() {
     given_up.write_all(b"PAR1").unwrap();
     drop(given_up);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// The last bytes of the larger file find no room: those that are written when everything else is.
+#[test]
+#[cfg(unix)]
+fn a_table_that_finds_no_room_at_its_end_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/clean");
+    let out = folder.path().join("table").display().to_string();
+    assert_eq!(scan(&archive, &out, &[]).code, 0);
+    let largest = files(Path::new(&out)).values().map(Bytes::len).max().unwrap();
+    fs::remove_dir_all(&out).unwrap();
+    let limits = format!("trap '' XFSZ; ulimit -f {}", (largest - 1) / 512);
+    let answer = support::run_limited(&limits, &scan_of(&archive, &out, &[]));
+    assert_eq!(answer.code, 4, "{}", answer.stderr);
+    assert!(answer.stderr.contains("cannot be written"), "{}", answer.stderr);
+    let left: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// A system lets a program hold some hundreds of files; a table has as many as it has days, accounts and Regions.
+#[test]
+#[cfg(unix)]
+fn a_table_may_have_more_files_than_a_program_may_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("archive");
+    let options = SynthOptions {
+        accounts: 60,
+        regions: 4,
+        hours: 1,
+        logs_per_hour: 1,
+        records_per_log: 1,
+        ..SynthOptions::new(&archive)
+    };
+    synth::write(options).unwrap();
+    let out = folder.path().join("table").display().to_string();
+    let args = scan_of(&archive, &out, &["--partition-by", "event_date,account,region", "--threads", "2"]);
+    let answer = support::run_limited("ulimit -n 100", &args);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let written = files(Path::new(&out)).len();
+    assert!(written > 100, "{written} files");
 }
 
 fn gzip(text: &str) -> Vec<u8> {

@@ -127,6 +127,17 @@ fn a_record_nested_too_deep_is_set_aside_alone() {
 }
 
 #[test]
+fn an_object_may_hold_all_the_members_that_a_record_may_have() {
+    let identity = |inside: usize| format!(r#"[{{"userIdentity":{{{}}}}}]"#, vec![r#""a":1"#; inside].join(","));
+    let (most, more) = (identity(MAX_MEMBERS - 1), identity(MAX_MEMBERS));
+    let mut recall = Recall::default();
+    let mut records = Records::new(most.as_bytes(), &mut recall);
+    let Some(Entry::Record(record)) = records.next_entry() else { panic!("a record") };
+    assert_eq!((record.members.len(), record.members[0].inner()), (MAX_MEMBERS, MAX_MEMBERS - 1));
+    assert_eq!(entries(more.as_bytes())[0].2, Some(Defect::TooManyMembers));
+}
+
+#[test]
 fn a_record_with_too_many_members_is_set_aside_alone() {
     let many = format!("{{{}\"a\":1}}", "\"a\":1,".repeat(MAX_MEMBERS));
     let all = entries(format!("[{many},{{\"userIdentity\":{{}}}}]").as_bytes());

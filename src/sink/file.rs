@@ -25,6 +25,8 @@ pub(super) struct Finished {
     pub(super) path: String,
     /// Rows.
     pub(super) rows: u64,
+    /// Bytes.
+    pub(super) bytes: u64,
     file: Box<dyn StoredFile>,
 }
 
@@ -77,20 +79,16 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes the footer.
+    /// Writes the footer and makes the bytes last.
     pub(super) fn finish(self) -> Result<Finished, SinkError> {
         let Self { path, writer, rows } = self;
-        let file = writer.into_inner().map_err(|source| SinkError::Encode { place: path.clone(), source })?;
-        Ok(Finished { path, rows, file })
+        let mut file = writer.into_inner().map_err(|source| SinkError::Encode { place: path.clone(), source })?;
+        let bytes = file.seal().map_err(|source| SinkError::File { place: path.clone(), source })?;
+        Ok(Finished { path, rows, bytes, file })
     }
 }
 
 impl Finished {
-    /// Makes the bytes last, and says how many there are.
-    pub(super) fn seal(&mut self) -> Result<u64, SinkError> {
-        self.file.seal().map_err(|source| SinkError::File { place: self.path.clone(), source })
-    }
-
     /// Gives the file its name.
     pub(super) fn publish(&mut self) -> Result<(), SinkError> {
         self.file.publish().map_err(|source| SinkError::File { place: self.path.clone(), source })

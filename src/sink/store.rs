@@ -31,7 +31,8 @@ impl Debug for dyn Store {
 
 /// A file in the making. One that is dropped without being published leaves nothing.
 pub trait StoredFile: Write + Send {
-    /// Makes sure of every byte, so that publishing is all that is left, and says how many there are.
+    /// Makes sure of every byte, so that publishing is all that is left, and says how many there are. Nothing is written
+    /// after it, and whatever writing takes is given back: a table has more files than a program may hold open.
     ///
     /// # Errors
     /// When bytes cannot be written.
@@ -79,13 +80,14 @@ impl Store for Directory {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = folder.join(format!(".{name}.partial"));
         fs::create_dir_all(&folder)?;
-        let file = BufWriter::new(File::create_new(&temporary)?);
+        let file = Some(BufWriter::new(File::create_new(&temporary)?));
         Ok(Box::new(LocalFile { file, temporary, path, root: self.root.clone(), is_published: false }))
     }
 }
 
 struct LocalFile {
-    file: BufWriter<File>,
+    /// Until it is sealed.
+    file: Option<BufWriter<File>>,
     temporary: PathBuf,
     path: PathBuf,
     root: PathBuf,
@@ -100,22 +102,30 @@ impl Drop for LocalFile {
     }
 }
 
+impl LocalFile {
+    fn unsealed(&mut self) -> io::Result<&mut BufWriter<File>> {
+        self.file.as_mut().ok_or_else(|| io::Error::other("the file is sealed"))
+    }
+}
+
 impl Write for LocalFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.unsealed()?.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.unsealed()?.flush()
     }
 }
 
 impl StoredFile for LocalFile {
     fn seal(&mut self) -> io::Result<u64> {
-        self.file.flush()?;
-        let file = self.file.get_ref();
+        self.flush()?;
+        let file = self.unsealed()?.get_ref();
         file.sync_all()?;
-        Ok(file.metadata()?.len())
+        let bytes = file.metadata()?.len();
+        self.file = None;
+        Ok(bytes)
     }
 
     fn publish(&mut self) -> io::Result<()> {
@@ -125,10 +135,9 @@ impl StoredFile for LocalFile {
     }
 
     fn discard(&mut self) {
-        for path in [&self.temporary, &self.path] {
-            // The table is being given up already; a file that cannot be removed has a name that no reader takes up.
-            let _ = fs::remove_file(path);
-        }
+        let stands = if self.is_published { &self.path } else { &self.temporary };
+        // The table is being given up already; a file that cannot be removed lacks the name or the report of a whole table.
+        let _ = fs::remove_file(stands);
         let below = self.path.ancestors().skip(1).take_while(|folder| *folder != self.root);
         // Only empty folders can be removed, and only those are meant.
         below.take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);

@@ -160,22 +160,22 @@ impl Table {
         Ok(())
     }
 
-    /// Finishes every file, then gives all of them their names.
-    ///
-    /// Files are made to last at the end and side by side: by then most bytes of the earlier ones have arrived by themselves.
+    /// Finishes every file, those that are still open side by side, then gives all of them their names.
     ///
     /// # Errors
     /// [`SinkError`] when any file cannot be finished; then none is left.
     pub fn finish(mut self) -> Result<Vec<FileWritten>, SinkError> {
-        while let Some(partition) = self.open.keys().next().cloned() {
-            self.close(&partition)?;
-        }
-        let bytes: Vec<u64> = self.finished.par_iter_mut().map(Finished::seal).collect::<Result<_, _>>()?;
+        let open = std::mem::take(&mut self.open).into_par_iter();
+        let last: Vec<Finished> = open.map(|(_, slot)| slot.file.finish()).collect::<Result<_, _>>()?;
+        self.finished.extend(last);
         for file in &mut self.finished {
             file.publish()?;
         }
-        let written = std::mem::take(&mut self.finished).into_iter().zip(bytes);
-        Ok(written.map(|(file, bytes)| FileWritten { path: file.path, rows: file.rows, bytes }).collect())
+        let written = std::mem::take(&mut self.finished);
+        Ok(written
+            .into_iter()
+            .map(|file| FileWritten { path: file.path, rows: file.rows, bytes: file.bytes })
+            .collect())
     }
 }
 

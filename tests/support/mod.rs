@@ -89,12 +89,17 @@ pub fn run(args: &[String]) -> Answer {
 
 /// Runs the command in an environment with these variables.
 pub fn run_with(args: &[String], variables: &[(&str, &str)]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_trailproof"))
-        .args(args)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
+    answer(Command::new(env!("CARGO_BIN_EXE_trailproof")).args(args).envs(variables.iter().copied()))
+}
+
+/// Runs the command where a shell has set limits first, such as `ulimit -n 100`.
+pub fn run_limited(limits: &str, args: &[String]) -> Answer {
+    let script = format!("{limits}; exec \"$0\" \"$@\"");
+    answer(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_trailproof")]).args(args))
+}
+
+fn answer(command: &mut Command) -> Answer {
+    let output = command.env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
     Answer { code: output.status.code().unwrap_or(-1), report, stderr }
