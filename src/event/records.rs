@@ -61,7 +61,7 @@ impl<'a, 'r> Records<'a, 'r> {
     /// Stands before the first entry of an inflated log. Walks over many logs share what they recall.
     ///
     /// # Panics
-    /// When `content` is longer than [`MAX_CONTENT`](super::MAX_CONTENT).
+    /// When `content` is longer than [`MAX_CONTENT`].
     pub fn new(content: &'a [u8], recall: &'r mut Recall) -> Self {
         assert!(content.len() <= MAX_CONTENT, "a log that is walked is held whole, and so is no longer");
         Self {
