@@ -169,10 +169,10 @@ const MAX_EXPANSION: usize = 1032;
 /// Members that are looked into; an object of more is made to waste time, and what follows counts as trailing bytes.
 const MAX_MEMBERS: u32 = 4096;
 
-/// The ordinary case: one member without header fields, whose trailer ends the object. `None` when it is not that.
+/// The ordinary case: one member that carries nothing besides, whose trailer ends the object. `None` when it is not that.
 fn inflate_whole(object: &[u8], cap: usize, content: &mut Content) -> Option<Inflated> {
-    let plain_header = object.len() >= 18 && object.starts_with(&[0x1f, 0x8b, 8, 0]);
-    if !plain_header {
+    let header = member_header(object)?;
+    if header.carries_data || object.len() < header.len + 8 {
         return None;
     }
     let trailer = &object[object.len() - 8..];
@@ -371,6 +371,22 @@ mod tests {
         );
     }
 
+    fn named(name: &[u8], content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::GzBuilder::new().filename(name).write(Vec::new(), flate2::Compression::default());
+        encoder.write_all(content).expect("writing to a Vec");
+        encoder.finish().expect("writing to a Vec")
+    }
+
+    /// `gzip` writes the file's name; its objects are as ordinary as others.
+    #[test]
+    fn a_member_with_a_file_name_is_inflated_whole() {
+        let object = named(b"123456789012_CloudTrail_us-east-1_20200510T0055Z_QHNdWPUOxrKbhdGn.json", b"content");
+        let mut content = Content::default();
+        let told = inflate_whole(&object, 100, &mut content).expect("the ordinary case");
+        assert_eq!((&*content, told.damage), (b"content".as_slice(), vec![]));
+        assert!(inflate_whole(&named(&[b'n'; 256], b"content"), 100, &mut content).is_none());
+    }
+
     #[test]
     fn a_cut_stream_is_not_whole() {
         let object = gzip(&(0_u16..4000).flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
@@ -423,8 +439,11 @@ mod tests {
     proptest::proptest! {
         /// The whole-buffer path and the member walker agree on every container.
         #[test]
-        fn both_paths_agree(content in proptest::collection::vec(0_u8..4, 0..2000), cut in 0_usize..40, flip in proptest::option::of((0_usize..2000, 0_u8..8)), tail in proptest::collection::vec(0_u8..3, 0..5)) {
-            let mut object = gzip(&content);
+        fn both_paths_agree(content in proptest::collection::vec(0_u8..4, 0..2000), name in proptest::option::of(proptest::collection::vec(1_u8..4, 0..300)), cut in 0_usize..40, flip in proptest::option::of((0_usize..2000, 0_u8..8)), tail in proptest::collection::vec(0_u8..3, 0..5)) {
+            let mut object = match name {
+                Some(name) => named(&name, &content),
+                None => gzip(&content),
+            };
             object.extend_from_slice(&tail);
             if let Some((at, bit)) = flip {
                 let at = at % object.len();
