@@ -1,6 +1,5 @@
 //! `scan` and `verify`.
 
-use std::cell::OnceCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +22,7 @@ use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
 use crate::pipeline::run::{self, Archive, Ending, RunError};
 use crate::report::{Output, Report, Tool};
 use crate::sink::{Partitioning, SinkError};
-use crate::source::aws::{Aws, AwsOptions};
+use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
 use crate::source::s3::S3Source;
 use crate::source::{Source, SourceError};
@@ -68,16 +67,14 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let (ring, key_findings) = config::keys(&args.public_keys)?;
     let runtime = config::runtime()?;
     let moves = config::moves(&args.moved_from, &args.archive);
-    // Where nothing is asked of AWS, its certificates and configuration need not be read.
-    let loaded = OnceCell::new();
-    let aws = || loaded.get_or_init(|| runtime.block_on(Aws::load(AwsOptions::from(&args.aws))));
+    let aws = Arc::new(AwsOnDemand::new(AwsOptions::from(&args.aws)));
     let place = match &table {
-        Some(table) => Some(Place::open(&table.dest, &runtime, aws, table.kms_key.clone())?),
+        Some(table) => Some(Place::open(&table.dest, &runtime, &aws, table.kms_key.clone())?),
         None => None,
     };
     let keys = match (!args.public_keys.is_empty()).then_some(ring) {
         Some(ring) => Keys::Files(ring),
-        None => Keys::service(KeptKeys::new(aws().clone(), config::key_archive(args.key_archive.as_deref()), now)),
+        None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
     };
     let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), now, key_findings };
     let outcome = match &args.archive {
@@ -87,7 +84,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
             runtime.block_on(job.run(&context, "".into(), String::new(), &keys))
         }
         ArchiveAddress::S3 { bucket, prefix } => {
-            let source = runtime.block_on(connect(aws(), bucket)).map_err(unreachable_archive)?;
+            let source = runtime.block_on(connect(&aws, bucket)).map_err(unreachable_archive)?;
             let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
             runtime.block_on(job.run(&context, bucket.as_str().into(), prefix.clone(), &keys))
         }
@@ -105,7 +102,8 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
 }
 
 /// A source for the bucket. Where S3 does not answer, the run goes on: what cannot be listed is then told as that.
-async fn connect(aws: &Aws, bucket: &str) -> Result<S3Source, SourceError> {
+async fn connect(aws: &AwsOnDemand, bucket: &str) -> Result<S3Source, SourceError> {
+    let aws = aws.get().await;
     match Retry::default().run(|| S3Source::connect(aws, bucket)).await {
         Err(error) if error.is_transient() => S3Source::in_configured_region(aws, bucket).await,
         settled => settled,

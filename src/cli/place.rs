@@ -9,7 +9,7 @@ use super::values::ArchiveAddress;
 use super::{Failure, config};
 use crate::pipeline::upload::Bucket;
 use crate::sink::{Directory, Store};
-use crate::source::aws::Aws;
+use crate::source::aws::AwsOnDemand;
 use crate::source::s3::destination::Destination;
 
 /// The report's name beside the table.
@@ -25,16 +25,17 @@ pub(super) enum Place {
 
 impl Place {
     /// Finds the bucket; a directory is made when the table is.
-    pub(super) fn open<'a>(
+    pub(super) fn open(
         address: &ArchiveAddress,
         runtime: &Runtime,
-        aws: impl FnOnce() -> &'a Aws,
+        aws: &AwsOnDemand,
         kms_key: Option<String>,
     ) -> Result<Self, Failure> {
         match address {
             ArchiveAddress::Directory(path) => Ok(Self::Directory(path.clone())),
             ArchiveAddress::S3 { bucket, prefix } => {
-                let destination = runtime.block_on(Destination::connect(aws(), bucket, prefix, kms_key));
+                let destination =
+                    runtime.block_on(async { Destination::connect(aws.get().await, bucket, prefix, kms_key).await });
                 let destination = destination.with_context(|| format!("--out {address} cannot be reached"));
                 let destination = destination.map_err(Failure::Usage)?;
                 Ok(Self::Bucket(Bucket::new(destination, runtime.handle().clone())))

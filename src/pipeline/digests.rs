@@ -12,7 +12,7 @@ use crate::archive::inventory::{Holdings, Inventory, Root};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, LogKind, ObjectName};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
-use crate::source::aws::Aws;
+use crate::source::aws::{Aws, AwsOnDemand};
 use crate::source::{Body, ListRequest, ObjectRef, Source, SourceError, directory};
 use crate::verify::chain::{Conclusion, Group};
 use crate::verify::digest::Recorded;
@@ -315,5 +315,11 @@ impl KeyService for Aws {
             fetched: None,
         });
         Ok(KeyAnswer { keys: given.collect(), complete: true, not_kept: None })
+    }
+}
+
+impl KeyService for Arc<AwsOnDemand> {
+    async fn list(&self, region: &Region, window: Window) -> Result<KeyAnswer, SourceError> {
+        self.get().await.list(region, window).await
     }
 }

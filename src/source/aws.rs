@@ -10,6 +10,7 @@ use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_s3::config::{Region as SdkRegion, SharedCredentialsProvider};
 use jiff::Timestamp;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 use super::SourceError;
 use super::s3::error;
@@ -38,6 +39,14 @@ pub struct Aws {
     pub(super) expected_bucket_owner: Option<String>,
 }
 
+/// Access to AWS, resolved when it is first needed: that reads certificates and configuration and may ask the machine's own
+/// metadata service, which nobody should wait for who asks nothing of AWS.
+#[derive(Debug)]
+pub struct AwsOnDemand {
+    options: AwsOptions,
+    resolved: OnceCell<Aws>,
+}
+
 /// A public key as CloudTrail gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedKey {
@@ -56,6 +65,18 @@ const FALLBACK_REGION: &str = "us-east-1";
 
 /// Pages of keys after which the answers are taken to go in circles.
 const MAX_PAGES: usize = 1000;
+
+impl AwsOnDemand {
+    /// Access that is not resolved yet.
+    pub fn new(options: AwsOptions) -> Self {
+        Self { options, resolved: OnceCell::new() }
+    }
+
+    /// The access, resolved by whoever asks first.
+    pub async fn get(&self) -> &Aws {
+        self.resolved.get_or_init(|| Aws::load(self.options.clone())).await
+    }
+}
 
 impl Aws {
     /// Resolves configuration. Credentials are looked for only when they are first needed.
