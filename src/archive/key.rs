@@ -289,14 +289,29 @@ fn digits(text: &[u8]) -> Option<i16> {
     text.iter().try_fold(0_i16, |value, b| b.is_ascii_digit().then(|| value * 10 + i16::from(b - b'0')))
 }
 
-/// Writes the key of the folder of one day: everything up to the file name.
+/// Writes a key up to what its file name says besides account, kind and Region.
 fn write_folder(key: &mut String, root: &str, place: &AccountRegion, folder: &str, day: Date) {
-    use fmt::Write as _;
-    key.push_str(root);
     let (account, region) = (place.account.as_str(), place.region.as_str());
-    write!(key, "{account}/{folder}/{region}/{:04}/{:02}/{:02}/", day.year(), day.month(), day.day())
-        .expect("writing to a String cannot fail");
-    write!(key, "{account}_{folder}_{region}_").expect("writing to a String cannot fail");
+    for part in [root, account, "/", folder, "/", region, "/"] {
+        key.push_str(part);
+    }
+    push_numbers(key, [(day.year(), 4), (day.month().into(), 2), (day.day().into(), 2)], "/");
+    for part in ["/", account, "_", folder, "_", region, "_"] {
+        key.push_str(part);
+    }
+}
+
+/// Writes numbers, each with so many digits, with `between` between them. Keys are written several times for each of
+/// millions of logs, so this does without the formatter.
+fn push_numbers<const N: usize>(key: &mut String, numbers: [(i16, u32); N], between: &str) {
+    for (at, (number, digits)) in numbers.into_iter().enumerate() {
+        if at > 0 {
+            key.push_str(between);
+        }
+        for digit in (0..digits).rev() {
+            key.push(char::from(b'0' + (number / 10_i16.pow(digit) % 10) as u8));
+        }
+    }
 }
 
 impl LogName {
@@ -304,7 +319,7 @@ impl LogName {
     pub fn key(&self, root: &str, place: &AccountRegion) -> String {
         let mut key = String::with_capacity(root.len() + 190);
         write_folder(&mut key, root, place, self.kind.folder(), self.day);
-        key.push_str(&compact_time(self.minute)[..13]);
+        push_minute(&mut key, Offset::UTC.to_datetime(self.minute));
         key.push('Z');
         key.push_str(&self.unique);
         key.push_str(LOG_SUFFIX);
@@ -317,9 +332,13 @@ impl DigestName {
     pub fn key(&self, root: &str, place: &AccountRegion) -> String {
         let mut key = String::with_capacity(root.len() + 220);
         write_folder(&mut key, root, place, DIGEST_FOLDER, self.day);
-        for part in [self.trail.as_str(), "_", self.home.as_str(), "_", &compact_time(self.end), "Z"] {
+        for part in [self.trail.as_str(), "_", self.home.as_str(), "_"] {
             key.push_str(part);
         }
+        let end = Offset::UTC.to_datetime(self.end);
+        push_minute(&mut key, end);
+        push_numbers(&mut key, [(end.second().into(), 2)], "");
+        key.push('Z');
         if self.backfill {
             key.push_str(BACKFILL);
         }
@@ -328,10 +347,11 @@ impl DigestName {
     }
 }
 
-/// `YYYYMMDDTHHMMSS`, UTC.
-fn compact_time(time: Timestamp) -> String {
-    let at = Offset::UTC.to_datetime(time);
-    format!("{:04}{:02}{:02}T{:02}{:02}{:02}", at.year(), at.month(), at.day(), at.hour(), at.minute(), at.second())
+/// `YYYYMMDDTHHMM`.
+fn push_minute(key: &mut String, time: DateTime) {
+    push_numbers(key, [(time.year(), 4), (time.month().into(), 2), (time.day().into(), 2)], "");
+    key.push('T');
+    push_numbers(key, [(time.hour().into(), 2), (time.minute().into(), 2)], "");
 }
 
 #[cfg(test)]
