@@ -68,8 +68,13 @@ pub async fn discover<S: Source>(
     prefix: &str,
     thoroughness: Thoroughness,
 ) -> Result<(Inventory, Vec<Finding>), SourceError> {
-    let mut listing =
-        Listing { scope: &context.scope, thoroughness, queue: VecDeque::new(), inventory: Inventory::default() };
+    let mut listing = Listing {
+        scope: &context.scope,
+        is_local: S::IS_LOCAL,
+        thoroughness,
+        queue: VecDeque::new(),
+        inventory: Inventory::default(),
+    };
     listing.follow(bucket.clone(), prefix.to_owned(), None);
     let mut findings = Vec::new();
     let mut running = FuturesUnordered::new();
@@ -123,6 +128,7 @@ async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result
 
 struct Listing<'a> {
     scope: &'a Scope,
+    is_local: bool,
     thoroughness: Thoroughness,
     queue: VecDeque<Work>,
     inventory: Inventory,
@@ -196,7 +202,7 @@ impl Listing<'_> {
                 if !self.scope.includes(&place) {
                     return;
                 }
-                self.scope.from.is_some() || self.scope.to.is_some()
+                self.is_local || self.scope.from.is_some() || self.scope.to.is_some()
             }
             Role::Dates(dates) => {
                 if !self.may_hold(&dates) {
