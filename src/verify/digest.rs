@@ -366,23 +366,33 @@ fn is_number(text: &[u8]) -> bool {
 
 /// Whether brackets outside strings nest deeper than any digest does. A linear look, before anything recurses.
 fn too_deep(content: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for &byte in content {
+    let (mut depth, mut rest) = (0_usize, content);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
+            b'"' => rest = behind_string(rest),
+            b'[' | b'{' => {
                 depth += 1;
                 if depth > MAX_DEPTH {
                     return true;
                 }
             }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     false
+}
+
+/// What follows a string, of which `text` is what follows its first quote.
+fn behind_string(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
+        if text[at] == b'"' {
+            return &text[at + 1..];
+        }
+        text = text.get(at + 2..).unwrap_or_default();
+    }
+    &[]
 }
 
 #[cfg(test)]
