@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use futures_util::stream::{self, StreamExt as _};
-use jiff::civil::Date;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
+use super::batches::{in_day_order, into_batches};
+use super::plan::{Listed, PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent};
 use super::{Context, spawn};
 use crate::archive::ids::OrgId;
@@ -32,18 +32,11 @@ const IMPOSSIBLE: u64 = 4 << 30;
 /// Bytes in flight are counted in units of this.
 const PERMIT_BYTES: usize = 1 << 10;
 
-/// Logs that a worker takes at once, when so many are there, so that tiny logs do not each pay for a job.
-const JOB_LOGS: usize = 64;
+/// Files that a worker takes at once, so that tiny logs do not each pay for a job.
+const JOB_FILES: usize = 512;
 
 /// The same for logs that are fetched: as many as have arrived, up to this.
 const JOB_BODIES: usize = 16;
-
-/// Content of one batch of logs, roughly, in bytes: what one row group holds. A smaller archive is cut into more batches,
-/// so that every worker has some.
-const BATCH_CONTENT: std::ops::RangeInclusive<u64> = (4 << 20)..=(24 << 20);
-
-/// Batches that a small archive is cut into.
-const BATCHES: u64 = 32;
 
 /// What became of a log, for counting and for its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +144,7 @@ pub async fn read_all<S: Source, K: LogSink>(
 ) -> Result<Tally, K::Error> {
     let order = in_day_order(&plans);
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
-    let stored: u64 = order.iter().map(|&(p, l)| size_of(&plans[p as usize].logs[l as usize])).sum();
+    let stored: u64 = order.iter().map(|&(p, l)| plans[p as usize].logs[l as usize].size()).sum();
     Metrics::add(&context.metrics.stored_bytes_total, stored);
     let batches = into_batches(&plans, &order, sink.is_some());
     let worker = Arc::new(Worker {
@@ -190,66 +183,6 @@ fn batches_at_once<S>(context: &Context<S>, keeps_rows: bool) -> usize {
     }
 }
 
-/// Plan and log numbers, by day, then account and Region, then name.
-fn in_day_order(plans: &[PlacePlan]) -> Vec<(u32, u32)> {
-    let mut order = Vec::with_capacity(plans.iter().map(|plan| plan.logs.len()).sum());
-    for (p, plan) in (0_u32..).zip(plans) {
-        order.extend((0_u32..).zip(&plan.logs).map(|(l, _)| (p, l)));
-    }
-    order.sort_by_key(|&(p, l)| {
-        let log = &plans[p as usize].logs[l as usize];
-        (day_of(log), p, l)
-    });
-    order
-}
-
-fn size_of(log: &PlannedLog) -> u64 {
-    match &log.place {
-        LogPlace::Object(object) => object.size,
-        LogPlace::Recorded(_) => 0,
-    }
-}
-
-/// Cuts the logs into batches; those that become rows are of one day each.
-fn into_batches(plans: &[PlacePlan], order: &[(u32, u32)], keeps_rows: bool) -> Vec<Range<usize>> {
-    let log = |at: usize| {
-        let (p, l) = order[at];
-        &plans[p as usize].logs[l as usize]
-    };
-    let content: u64 = (0..order.len()).map(|at| likely_content(log(at))).sum();
-    let full = (content / BATCHES).clamp(*BATCH_CONTENT.start(), *BATCH_CONTENT.end());
-    let mut batches: Vec<Range<usize>> = Vec::new();
-    let mut held = 0;
-    for at in 0..order.len() {
-        match batches.last_mut() {
-            Some(batch) if held < full && (!keeps_rows || day_of(log(batch.start)) == day_of(log(at))) => {
-                batch.end = at + 1;
-            }
-            _ => {
-                batches.push(at..at + 1);
-                held = 0;
-            }
-        }
-        held += likely_content(log(at));
-    }
-    batches
-}
-
-/// Bytes that a log probably inflates to, going by what gzip does to CloudTrail's JSON.
-fn likely_content(log: &PlannedLog) -> u64 {
-    match size_of(log) {
-        small @ ..8192 => small * 4,
-        size => size * 12,
-    }
-}
-
-fn day_of(log: &PlannedLog) -> Option<Date> {
-    match &log.place {
-        LogPlace::Object(object) => Some(object.name.day),
-        LogPlace::Recorded(_) => None,
-    }
-}
-
 /// A log that was fetched, or could not be.
 struct Fetched {
     /// Its place in the order of all logs.
@@ -269,27 +202,32 @@ async fn run_batch<S: Source, K: LogSink>(
 ) -> Result<(Part, Option<K::Batch>), K::Error> {
     let mut part = Part::default();
     let mut rows = worker.sink.as_ref().map(|sink| sink.begin());
-    let fetching = stream::iter(logs)
-        .then(|at| {
-            let admitted = admit(S::IS_LOCAL, worker.size(at).min(worker.max_stored), &in_flight);
-            async move { (at, admitted.await) }
-        })
-        .map(|(at, permit)| {
-            let (object, size, limit) = (worker.object(at), worker.size(at), worker.max_stored);
-            async move {
-                let body = if context.is_cancelled() {
-                    None
-                } else if size > limit {
-                    Some(Err(SourceError::TooLarge { size, limit }))
-                } else {
-                    Some(fetch(context, &object).await)
-                };
-                body.map(|body| Fetched { at, object, body, _permit: permit })
-            }
-        })
+    let fetch = |at, permit: Option<OwnedSemaphorePermit>| {
+        let (object, size, limit) = (worker.object(at), worker.size(at), worker.max_stored);
+        async move {
+            let body = if context.is_cancelled() {
+                None
+            } else if size > limit {
+                Some(Err(SourceError::TooLarge { size, limit }))
+            } else {
+                Some(fetch(context, &object).await)
+            };
+            body.map(|body| Fetched { at, object, body, _permit: permit })
+        }
+    };
+    let logs = stream::iter(logs);
+    let fetching = if S::IS_LOCAL {
+        // A file is read where it is used, one at a time.
+        logs.then(|at| fetch(at, None)).ready_chunks(JOB_FILES).left_stream()
+    } else {
+        let admitted = logs.then(|at| {
+            let permit = admit(worker.size(at).min(worker.max_stored), &in_flight);
+            async move { (at, permit.await) }
+        });
+        let fetched = admitted.map(|(at, permit)| fetch(at, permit));
         // All batches share the requests; one that is alone may have them all.
-        .buffered(context.concurrency)
-        .ready_chunks(if S::IS_LOCAL { JOB_LOGS } else { JOB_BODIES });
+        fetched.buffered(context.concurrency).ready_chunks(JOB_BODIES).right_stream()
+    };
     tokio::pin!(fetching);
     while let Some(fetched) = fetching.next().await {
         let worker = worker.clone();
@@ -317,17 +255,12 @@ async fn run_batch<S: Source, K: LogSink>(
     Ok((part, rows))
 }
 
-/// Waits until a fetched body of `size` may be held too. A local file is read where it is used, one at a time.
-fn admit(is_local: bool, size: u64, in_flight: &Arc<Semaphore>) -> impl Future<Output = Option<OwnedSemaphorePermit>> {
-    let in_flight = in_flight.clone();
-    async move {
-        if is_local {
-            return None;
-        }
-        // A body of unknown size is taken to be small: what is recorded and not in the listing is hardly ever there.
-        let permits = u32::try_from(size / PERMIT_BYTES as u64).unwrap_or(u32::MAX).max(1);
-        in_flight.acquire_many_owned(permits).await.ok()
-    }
+/// Waits until a fetched body of `size` may be held too.
+fn admit(size: u64, in_flight: &Arc<Semaphore>) -> impl Future<Output = Option<OwnedSemaphorePermit>> {
+    // A body of unknown size is taken to be small: what is recorded and not in the listing is hardly ever there.
+    let permits = u32::try_from(size / PERMIT_BYTES as u64).unwrap_or(u32::MAX).max(1);
+    let admitted = in_flight.clone().acquire_many_owned(permits);
+    async move { admitted.await.ok() }
 }
 
 async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
@@ -449,7 +382,7 @@ impl<K: LogSink> Worker<K> {
 
     /// Stored bytes, as listed.
     fn size(&self, at: usize) -> u64 {
-        size_of(self.log(at).1)
+        self.log(at).1.size()
     }
 
     fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>) -> Result<LogOutcome, K::Error> {

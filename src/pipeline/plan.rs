@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
@@ -57,6 +58,24 @@ pub struct PlannedLog {
     pub listed: Listed,
 }
 
+impl PlannedLog {
+    /// Stored bytes; 0 where they are not known.
+    pub fn size(&self) -> u64 {
+        match &self.place {
+            LogPlace::Object(object) => object.size,
+            LogPlace::Recorded(_) => 0,
+        }
+    }
+
+    /// The day in its key, where it is in the listing.
+    pub fn day(&self) -> Option<Date> {
+        match &self.place {
+            LogPlace::Object(object) => Some(object.name.day),
+            LogPlace::Recorded(_) => None,
+        }
+    }
+}
+
 /// The logs of one account and Region that are to be read.
 #[derive(Debug)]
 pub struct PlacePlan {
@@ -88,7 +107,6 @@ impl PlacePlan {
         let Judged { place, holdings, roots, conclusion } = judged;
         let (place, roots) = (place.clone(), std::mem::take(roots));
         let (logs_found, listings) = (std::mem::take(&mut holdings.logs), std::mem::take(&mut conclusion.listings));
-        let kinds_named = kinds_named(&listings);
         let coverage: Vec<Coverage> = roots
             .iter()
             .map(|root| Coverage::of(conclusion.windows.get(&root.prefix).cloned().unwrap_or_default()))
@@ -102,10 +120,15 @@ impl PlacePlan {
         let mut listings = Listings::of(listings, is_directory, findings);
         let (mut uncovered, mut before) = (BTreeMap::<_, Uncovered>::new(), BeforeFirst::default());
         let mut logs = Vec::with_capacity(logs_found.len());
+        // CloudTrail's main kind they always may name.
+        let mut kinds_named = BTreeSet::from([LogKind::CloudTrail]);
         for object in logs_found {
             let root = &roots[object.root as usize];
             let listing = listings.take(&root.bucket, object.name.key(&root.prefix, &place));
             let (minute, kind) = (object.name.minute, object.name.kind);
+            if listing.is_some() {
+                kinds_named.insert(kind);
+            }
             let coverage = &coverage[object.root as usize];
             if !scope.includes_organization(root.org.as_ref()) || !scope.includes_kind(kind) {
                 continue;
@@ -155,10 +178,33 @@ impl PlacePlan {
         findings.extend(uncovered.finding(&self.place));
     }
 
+    /// A plan of listed logs of one place that no digest covers, from their keys and stored bytes.
+    #[cfg(test)]
+    pub(super) fn uncovered(logs: impl Iterator<Item = (String, u64)>) -> Self {
+        let mut place = None;
+        let logs = logs.map(|(key, size)| {
+            let ObjectName::Log(its_place, name) = key::parse(&key).name else { panic!("{key} is not a log's") };
+            place = Some(its_place);
+            PlannedLog { place: LogPlace::Object(LogObject { name, root: 0, size }), listed: Listed::Uncovered }
+        });
+        let logs = logs.collect();
+        Self {
+            place: place.expect("a log"),
+            roots: Arc::default(),
+            logs,
+            listed_misnamed: Vec::new(),
+            kinds_named: BTreeSet::new(),
+            uncovered: BTreeMap::new(),
+        }
+    }
+
     /// Plans to look for a log that a digest records and the listing does not show.
     fn add_recorded(&mut self, bucket: &str, key: String, listing: Standing, scope: &Scope) {
         let asked = match key::parse(&key).name {
-            ObjectName::Log(_, name) => scope.includes_log(name.minute) && scope.includes_kind(name.kind),
+            ObjectName::Log(_, name) => {
+                self.kinds_named.insert(name.kind);
+                scope.includes_log(name.minute) && scope.includes_kind(name.kind)
+            }
             _ => {
                 self.listed_misnamed.push(key.clone());
                 true
@@ -201,20 +247,6 @@ fn is_misdated(name: &LogName, scope: &Scope) -> bool {
         scope.from.is_none_or(|from| from < end) && scope.to.is_none_or(|to| first < to)
     };
     Offset::UTC.to_datetime(name.minute).date() != name.day && ends().is_some_and(was_asked_for)
-}
-
-/// The kinds of log that digests name; CloudTrail's main kind they always may.
-fn kinds_named(listings: &[Listing]) -> BTreeSet<LogKind> {
-    let mut kinds = BTreeSet::from([LogKind::CloudTrail]);
-    for listing in listings {
-        if kinds.len() == LogKind::ALL.len() {
-            break;
-        }
-        if let ObjectName::Log(_, name) = key::parse(&listing.log.key).name {
-            kinds.insert(name.kind);
-        }
-    }
-    kinds
 }
 
 /// Listings by bucket and key; the bucket is empty in a directory, which mirrors buckets without naming them.
