@@ -9,7 +9,7 @@ const IMPLAUSIBLE: u64 = 4 << 30;
 
 /// Content of one batch of logs, roughly, in bytes: what one row group holds. A smaller archive is cut into more batches,
 /// so that every worker has some.
-const BATCH_CONTENT: RangeInclusive<u64> = (2 << 20)..=(24 << 20);
+const BATCH_CONTENT: RangeInclusive<u64> = (4 << 20)..=(24 << 20);
 
 /// Batches that a small archive is cut into.
 const BATCHES: u64 = 32;
