@@ -80,10 +80,13 @@ impl<S> Context<S> {
     }
 }
 
-/// Runs a future on the runtime's own threads.
-async fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(future).await {
-        Ok(value) => value,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+/// Starts a future on the runtime's own threads; what is returned waits for it, and is small whatever the future holds.
+fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> impl Future<Output = T> {
+    let task = tokio::spawn(future);
+    async {
+        match task.await {
+            Ok(value) => value,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 }

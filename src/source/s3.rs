@@ -82,7 +82,8 @@ impl S3Source {
         if let Some(access) = others.get(bucket) {
             return Ok(access.clone());
         }
-        let access = Arc::new(access_to(&self.aws, bucket).await?);
+        // Apart, so that a request for the archive's own bucket does not carry room for this.
+        let access = Arc::new(Box::pin(access_to(&self.aws, bucket)).await?);
         others.insert(bucket.to_owned(), access.clone());
         Ok(access)
     }
