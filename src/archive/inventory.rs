@@ -64,7 +64,7 @@ impl Tally {
     /// Counts one object.
     pub fn add(&mut self, bytes: u64) {
         self.objects += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 }
 
@@ -162,5 +162,18 @@ impl Inventory {
             }
         }
         kinds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_past_all_counting_do_not_start_anew() {
+        let mut tally = Tally::default();
+        tally.add(u64::MAX);
+        tally.add(2);
+        assert_eq!(tally, Tally { objects: 2, bytes: u64::MAX });
     }
 }

@@ -174,7 +174,7 @@ impl Listing {
             writeln!(out, "{}", line.trim_end())?;
         }
         let objects: u64 = self.rows.iter().map(|row| row.objects).sum();
-        let stored: u64 = self.rows.iter().map(|row| row.bytes).sum();
+        let stored: u64 = self.rows.iter().map(|row| row.bytes).fold(0, u64::saturating_add);
         writeln!(out, "\n{}, {}", counted(objects, "CloudTrail object"), bytes(stored))?;
         for (others, what) in [
             (&self.misnamed, "in CloudTrail folders under unexpected names"),

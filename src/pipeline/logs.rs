@@ -144,8 +144,8 @@ pub async fn read_all<S: Source, K: LogSink>(
 ) -> Result<Tally, K::Error> {
     let order = in_day_order(&plans);
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
-    let stored: u64 = order.iter().map(|&(p, l)| plans[p as usize].logs[l as usize].size()).sum();
-    Metrics::add(&context.metrics.stored_bytes_total, stored);
+    let sizes = order.iter().map(|&(p, l)| plans[p as usize].logs[l as usize].size());
+    Metrics::add(&context.metrics.stored_bytes_total, sizes.fold(0, u64::saturating_add));
     let batches = into_batches(&plans, &order, sink.is_some());
     let worker = Arc::new(Worker {
         plans,
