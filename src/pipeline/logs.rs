@@ -265,7 +265,7 @@ fn admit(size: u64, in_flight: &Arc<Semaphore>) -> impl Future<Output = Option<O
 
 async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
     if S::IS_LOCAL {
-        return Box::pin(context.source.read(object)).await;
+        return context.source.read(object).await;
     }
     let permit = context.requests.clone().acquire_owned().await;
     let (source, retry, object) = (context.source.clone(), context.retry, object.clone());

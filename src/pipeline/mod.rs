@@ -90,3 +90,19 @@ fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) ->
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_for_a_future_is_small_whatever_it_holds() {
+        let held = [7_u8; 16 << 10];
+        let waiting = spawn(async move {
+            tokio::task::yield_now().await;
+            held.len()
+        });
+        assert!(size_of_val(&waiting) <= 64, "{}", size_of_val(&waiting));
+        assert_eq!(waiting.await, held.len());
+    }
+}
