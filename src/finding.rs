@@ -97,7 +97,7 @@ finding_ids! {
     PeriodNotCovered = "period-not-covered", Coverage;
     /// A chain's newest digest is older than was allowed.
     HeadStale = "head-stale", Coverage;
-    /// A log that no digest names, although its hour is covered.
+    /// A log that no digest names, although its hour is covered, or none ever will.
     LogUnlisted = "log-unlisted", Coverage;
     /// Logs in hours that no digest covers.
     LogUncovered = "log-uncovered", Coverage;

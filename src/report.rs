@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::archive::ids::{AccountId, OrgId, Region};
@@ -170,6 +170,50 @@ pub struct Output {
     pub files: Vec<OutputFile>,
 }
 
+/// Who said what time it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockSource {
+    /// The operator, with `--as-of`.
+    AsOf,
+    /// S3, in the answer that found the bucket.
+    S3,
+    /// The clock of the machine that the program ran on.
+    Local,
+}
+
+/// What time it is: one value for the whole run, so that everything is judged as of the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Clock {
+    /// The time.
+    pub now: Timestamp,
+    /// Who said so.
+    pub source: ClockSource,
+    /// How far the local clock was ahead of it, in seconds.
+    pub local_offset_seconds: i64,
+}
+
+impl Clock {
+    /// The time that the operator named, or else that S3 told, or else that of the local clock.
+    ///
+    /// `server_ahead` is how far S3's clock is ahead of the local one, where S3 told its time.
+    pub fn of(as_of: Option<Timestamp>, server_ahead: Option<SignedDuration>, local: Timestamp) -> Self {
+        let by_server = || local.checked_add(server_ahead?).ok();
+        let (now, source) = match (as_of, by_server()) {
+            (Some(time), _) => (time, ClockSource::AsOf),
+            (None, Some(time)) => (time, ClockSource::S3),
+            (None, None) => (local, ClockSource::Local),
+        };
+        Self { now, source, local_offset_seconds: local.duration_since(now).as_secs() }
+    }
+
+    /// When the run started, by the local clock.
+    pub fn started(&self) -> Timestamp {
+        let offset = SignedDuration::from_secs(self.local_offset_seconds);
+        self.now.checked_add(offset).unwrap_or(self.now)
+    }
+}
+
 /// When, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Timings {
@@ -217,6 +261,8 @@ pub struct Report {
     pub exit_code: u8,
     /// Whether the run was stopped before it had looked at everything.
     pub interrupted: bool,
+    /// What time it was, for the whole run.
+    pub clock: Clock,
     /// Up to when every chain is verified without a break, the earliest of them; absent without verified digests.
     pub verified_through: Option<Timestamp>,
     /// What was asked for.
@@ -347,6 +393,21 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_operators_time_goes_before_the_servers_and_that_before_the_local_clocks() {
+        let time = |text: &str| -> Timestamp { text.parse().expect("time") };
+        let (local, asked) = (time("2026-01-03T06:00:00.5Z"), time("2026-01-01T00:00:00Z"));
+        let ahead = SignedDuration::from_mins(-7);
+        let told = |as_of, server| {
+            let clock = Clock::of(as_of, server, local);
+            assert_eq!(clock.started().as_second(), local.as_second());
+            (clock.now, clock.source, clock.local_offset_seconds)
+        };
+        assert_eq!(told(None, None), (local, ClockSource::Local, 0));
+        assert_eq!(told(None, Some(ahead)), (time("2026-01-03T05:53:00.5Z"), ClockSource::S3, 420));
+        assert_eq!(told(Some(asked), Some(ahead)), (asked, ClockSource::AsOf, 194_400));
+    }
 
     #[test]
     fn what_is_told_apart_counts_as_what_is_told_together() {

@@ -169,6 +169,10 @@ pub struct VerifyArgs {
     /// Report a chain whose newest digest is older than this, such as 3h
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub max_age: Option<SignedDuration>,
+    /// Take this to be the time, instead of S3's clock or the local one: RFC 3339, a date, or back from now. A run that is
+    /// repeated as of the same time waits for the same logs and expects the same digests
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub as_of: Option<Moment>,
     /// Where to keep the keys that CloudTrail gives, for when it gives them no more [default: trailproof/keys in
     /// $XDG_DATA_HOME or ~/.local/share]
     #[arg(long, value_name = "DIR")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::anyhow;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::args::{DedupeArg, Format, ScanArgs, VerifyArgs};
 use super::place::Place;
@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::text::Paint;
 use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, summary};
+use crate::archive::scope::Scope;
 use crate::fetch::Retry;
 use crate::finding::Finding;
 use crate::pipeline::Context;
@@ -20,7 +21,7 @@ use crate::pipeline::digests::{KeyService, Keys};
 use crate::pipeline::key_archive::KeptKeys;
 use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
 use crate::pipeline::run::{self, Archive, Ending, RunError};
-use crate::report::{Output, Report, Tool};
+use crate::report::{Clock, Output, Report, Tool};
 use crate::sink::{Partitioning, SinkError};
 use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
@@ -61,9 +62,11 @@ struct TableArgs {
 
 fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) -> Result<Outcome, Failure> {
     let now = Timestamp::now();
-    let mut scope = config::scope(&args.scope, now)?;
+    let scope = |clock: Clock| config::scope(&args.scope, clock.now);
+    // A period the wrong way round is told before anything is asked.
+    scope(clock(&args, None, now))?;
     let checkpoint = config::checkpoint(args.checkpoint.as_deref())?;
-    scope.heads_from = checkpoint.earliest();
+    let scope = |clock: Clock| scope(clock).map(|scope| Scope { heads_from: checkpoint.earliest(), ..scope });
     let (ring, key_findings) = config::keys(&args.public_keys)?;
     let runtime = config::runtime()?;
     let moves = config::moves(&args.moved_from, &args.archive);
@@ -76,17 +79,19 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         Some(ring) => Keys::Files(ring),
         None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
     };
-    let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), now, key_findings };
+    let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), key_findings };
     let outcome = match &args.archive {
         ArchiveAddress::Directory(path) => {
             let source = Directory::open(path).map_err(Failure::usage)?;
-            let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
-            runtime.block_on(job.run(&context, "".into(), String::new(), &keys))
+            let clock = clock(&args, source.server_time_offset(), now);
+            let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
+            runtime.block_on(job.run(&context, clock, "".into(), String::new(), &keys))
         }
         ArchiveAddress::S3 { bucket, prefix } => {
             let source = runtime.block_on(connect(&aws, bucket)).map_err(unreachable_archive)?;
-            let context = config::context(source, scope, moves, checkpoint.clone(), &args.limits)?;
-            runtime.block_on(job.run(&context, bucket.as_str().into(), prefix.clone(), &keys))
+            let clock = clock(&args, source.server_time_offset(), now);
+            let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
+            runtime.block_on(job.run(&context, clock, bucket.as_str().into(), prefix.clone(), &keys))
         }
     };
     if let Some(Place::Bucket(bucket)) = &place {
@@ -99,6 +104,12 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         config::write_whole(file, next.write(now).as_bytes())?;
     }
     finish(&args, &report, place.as_ref())
+}
+
+/// What time it is for the run. A span back, such as `--as-of 1h`, is counted from the source's own time.
+fn clock(args: &VerifyArgs, server_ahead: Option<SignedDuration>, local: Timestamp) -> Clock {
+    let told = Clock::of(None, server_ahead, local);
+    Clock::of(args.as_of.map(|time| time.resolve(told.now)), server_ahead, local)
 }
 
 /// A source for the bucket. Where S3 does not answer, the run goes on: what cannot be listed is then told as that.
@@ -120,7 +131,6 @@ struct Job<'a> {
     args: &'a VerifyArgs,
     command: &'static str,
     table: Option<(&'a TableArgs, &'a Place)>,
-    now: Timestamp,
     key_findings: Vec<Finding>,
 }
 
@@ -128,6 +138,7 @@ impl Job<'_> {
     async fn run<S: Source, K: KeyService>(
         self,
         context: &Context<S>,
+        clock: Clock,
         bucket: Arc<str>,
         prefix: String,
         keys: &Keys<K>,
@@ -153,7 +164,7 @@ impl Job<'_> {
             archive: self.args.archive.to_string(),
             arguments: std::env::args().skip(1).collect(),
         };
-        let archive = Archive { bucket, prefix, now: self.now, max_age: self.args.max_age, tool };
+        let archive = Archive { bucket, prefix, clock, max_age: self.args.max_age, tool };
         let progress = Progress::new(self.args.progress, context.metrics.clone());
         let (sink, destination) = (rows.clone(), self.table.map(|(table, _)| table.dest.to_string()));
         let finish = move |ending| match ending {

@@ -82,8 +82,12 @@ fn verdict(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()
             (paint.doubtful("INCOMPLETE"), rest)
         }
     };
+    let waiting = match report.logs.pending {
+        0 => String::new(),
+        pending => format!("; {} too new for a digest", counted(pending, "log")),
+    };
     let cut = if report.interrupted { " (the run was stopped)" } else { "" };
-    writeln!(out, "{word}  {}: {rest}{cut}", plain(&report.tool.archive))
+    writeln!(out, "{word}  {}: {rest}{waiting}{cut}", plain(&report.tool.archive))
 }
 
 fn covered(report: &Report) -> String {

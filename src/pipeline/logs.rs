@@ -29,6 +29,10 @@ const ORDINARY: usize = 32 << 20;
 /// A log whose content exceeds this cannot be CloudTrail's: its limit is 50 MB, of content or (formerly) of gzip.
 const IMPOSSIBLE: u64 = 4 << 30;
 
+/// What is said of a log that CloudTrail cannot have put there.
+const IMPOSSIBLE_NAME: &str = "no digest names the log, and none will: its name is ahead of the clock, or its folder is \
+     that of another day";
+
 /// Bytes in flight are counted in units of this.
 const PERMIT_BYTES: usize = 1 << 10;
 
@@ -478,8 +482,11 @@ fn judged(log: &PlannedLog, key: &str, inflated: &Inflated, hashes: Hashes) -> (
                 Verdict::Altered => Integrity::Altered,
             }
         }
-        Listed::Unlisted => {
-            let sentence = "no digest names the log, although signed digests cover its hour";
+        Listed::Unlisted | Listed::Impossible => {
+            let sentence = match log.listed {
+                Listed::Impossible => IMPOSSIBLE_NAME,
+                _ => "no digest names the log, although signed digests cover its hour",
+            };
             let finding = Finding::new(FindingId::LogUnlisted, key, sentence)
                 .with_hint("find out who wrote the object; its rows are under quarantine/");
             findings = vec![finding];
@@ -523,7 +530,7 @@ fn judge_pieces(log: &PlannedLog, key: &str, stored: &[u8], wants_records: bool)
 fn unread(log: &PlannedLog, key: &str, error: &SourceError) -> LogOutcome {
     let recorded = match &log.listed {
         Listed::Yes { hash, digest } => Some((hash, digest)),
-        Listed::Unlisted | Listed::Uncovered | Listed::Pending => None,
+        Listed::Unlisted | Listed::Impossible | Listed::Uncovered | Listed::Pending => None,
     };
     if let (SourceError::Missing, Some((hash, digest))) = (error, recorded) {
         let sentence = "a log that a signed digest lists is gone";

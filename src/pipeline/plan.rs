@@ -20,7 +20,7 @@ use crate::sha256::Sha256;
 use crate::source::ObjectRef;
 use crate::verify::chain::Listing;
 use crate::verify::edges::Period;
-use crate::verify::window::{Coverage, Covered};
+use crate::verify::window::{AHEAD, Coverage, Covered};
 
 /// What the digests say of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Listed {
     },
     /// None names it, although its hour is covered.
     Unlisted,
+    /// None names it, and none ever will: its name is ahead of the clock, or its folder is that of another day.
+    Impossible,
     /// None covers its hour, or its kind.
     Uncovered,
     /// It is newer than the newest digest.
@@ -142,7 +144,8 @@ impl PlacePlan {
             let listed = match listing {
                 Some(listing) if !scope.includes_trail(&listing.trail) => continue,
                 Some(listing) => Listed::Yes { hash: listing.hash, digest: listing.digest },
-                None => match coverage.of_log(minute, period.latest()) {
+                None if !can_be_there(&object.name, period.now) => Listed::Impossible,
+                None => match coverage.of_log(minute, period.now) {
                     Covered::NotYet => Listed::Pending,
                     // What could not be read or listed is told of; whether a digest in it lists this log is not known.
                     _ if is_blind || unknown.touches_log(minute) => Listed::Uncovered,
@@ -169,6 +172,7 @@ impl PlacePlan {
         for log in &mut self.logs {
             if let LogPlace::Object(object) = &log.place
                 && !kinds_named.contains(&object.name.kind)
+                && log.listed != Listed::Impossible
             {
                 log.listed = Listed::Uncovered;
             }
@@ -234,6 +238,16 @@ impl PlacePlan {
             LogPlace::Recorded(object) => (**object).clone(),
         }
     }
+}
+
+/// How far from midnight a name may be for its log to lie in the folder of the day on the other side.
+const MIDNIGHT: SignedDuration = SignedDuration::from_mins(15);
+
+/// Whether CloudTrail can have put a log there by now.
+fn can_be_there(name: &LogName, now: Timestamp) -> bool {
+    let fits =
+        |slack| name.minute.checked_add(slack).is_ok_and(|time| Offset::UTC.to_datetime(time).date() == name.day);
+    name.minute.duration_since(now) <= AHEAD && [SignedDuration::ZERO, -MIDNIGHT, MIDNIGHT].into_iter().any(fits)
 }
 
 /// Whether a log lies in the folder of a day that was asked for under a name of another time: readers that go by folders
@@ -352,5 +366,35 @@ impl Uncovered {
         );
         let hint = "look for digests of that time: never made (validation off), not copied, or deleted";
         Some(Finding::new(FindingId::LogUncovered, place.to_string(), sentence).with_hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_lies_in_the_folder_of_its_day_or_of_the_one_across_midnight_and_not_ahead_of_the_clock() {
+        let time = |text: &str| -> Timestamp { text.parse().expect("time") };
+        let now = time("2026-01-03T06:00:00Z");
+        for (minute, day, can) in [
+            ("2026-01-02T12:00:00Z", 2, true),
+            ("2026-01-02T12:00:00Z", 1, false),
+            ("2026-01-02T12:00:00Z", 3, false),
+            ("2026-01-02T23:45:00Z", 3, true),
+            ("2026-01-02T23:44:00Z", 3, false),
+            ("2026-01-02T00:14:00Z", 1, true),
+            ("2026-01-02T00:15:00Z", 1, false),
+            ("2026-01-03T06:15:00Z", 3, true),
+            ("2026-01-03T06:16:00Z", 3, false),
+            ("2025-01-02T12:00:00Z", 2, false),
+        ] {
+            let day = jiff::civil::date(2026, 1, day);
+            let name = LogName { day, minute: time(minute), kind: LogKind::CloudTrail, unique: "x".into() };
+            assert_eq!(can_be_there(&name, now), can, "{minute} in {day}");
+        }
+        let last = Offset::UTC.to_datetime(Timestamp::MAX).date();
+        let name = LogName { day: last, minute: Timestamp::MAX, kind: LogKind::CloudTrail, unique: "x".into() };
+        assert!(!can_be_there(&name, now));
     }
 }

@@ -227,7 +227,7 @@ fn source_of<'a>(log: &LogContent<'a>, sha256: &'a str) -> Source<'a> {
         sha256,
         digest: match &log.log.listed {
             Listed::Yes { digest, .. } => Some(digest),
-            Listed::Unlisted | Listed::Uncovered | Listed::Pending => None,
+            Listed::Unlisted | Listed::Impossible | Listed::Uncovered | Listed::Pending => None,
         },
         integrity: log.integrity.as_str(),
         day: match &log.log.place {

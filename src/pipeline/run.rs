@@ -19,7 +19,7 @@ use crate::archive::key::{self, LogKind, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
-use crate::report::{Findings, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
+use crate::report::{Clock, Findings, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
 use crate::source::{Source, SourceError};
 use crate::verify::chain::{Break, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
@@ -51,8 +51,8 @@ pub struct Archive {
     pub bucket: Arc<str>,
     /// Only keys that start with this.
     pub prefix: String,
-    /// When the run started.
-    pub now: Timestamp,
+    /// What time it is, for the whole run.
+    pub clock: Clock,
     /// How old a chain's newest digest may be.
     pub max_age: Option<SignedDuration>,
     /// What is running, for the report.
@@ -89,7 +89,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let period = Period {
         from: context.scope.from,
         to: context.scope.to,
-        now: archive.now,
+        now: archive.clock.now,
         max_age: archive.max_age,
         digests_from: context.scope.digests_from(),
     };
@@ -141,6 +141,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         verdict,
         exit_code: verdict.exit_code(),
         interrupted,
+        clock: archive.clock,
         verified_through: totals.verified_through(),
         scope_asked: context.scope.clone(),
         scope_found: found,
@@ -153,7 +154,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         chains: totals.chains,
         output,
         timings: Timings {
-            started: archive.now,
+            started: archive.clock.started(),
             listing_seconds: (listed - started).as_secs_f64(),
             digests_seconds: (checked - listed).as_secs_f64(),
             logs_seconds: (ended - checked).as_secs_f64(),

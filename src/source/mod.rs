@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::SignedDuration;
 
 /// One object: its bucket and key. A directory mirrors buckets without naming them, so there the bucket is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,6 +183,11 @@ impl SourceError {
 pub trait Source: Send + Sync + 'static {
     /// Whether reading is left to the worker that needs the bytes ([`Body::File`]).
     const IS_LOCAL: bool;
+
+    /// How far the server's clock is ahead of the local one, where it told its time.
+    fn server_time_offset(&self) -> Option<SignedDuration> {
+        None
+    }
 
     /// One page of a listing, in key order.
     ///

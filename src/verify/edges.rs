@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::chain::{Break, ChainId, ChainSummary, Conclusion, Group, Head, Listing};
 use super::digest::{Digest, Previous, Recorded};
 use super::object::{DigestObject, Standing};
-use super::window::{ARRIVAL, Coverage, Window};
+use super::window::{ARRIVAL, Coverage, EDGE, Window};
 use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
 use crate::archive::scope::DIGEST_SLACK;
 use crate::finding::{Finding, FindingId};
@@ -23,7 +23,7 @@ pub struct Period {
     pub from: Option<Timestamp>,
     /// The moment after the last.
     pub to: Option<Timestamp>,
-    /// When the run started.
+    /// What time it is, for this run.
     pub now: Timestamp,
     /// How old a chain's newest digest may be.
     pub max_age: Option<SignedDuration>,
@@ -33,8 +33,14 @@ pub struct Period {
 
 impl Period {
     /// The moment up to which digests can be expected.
-    pub fn latest(&self) -> Timestamp {
+    fn latest(&self) -> Timestamp {
         self.to.map_or(self.now, |to| to.min(self.now))
+    }
+
+    /// The moment up to which there must be digests by now: those of the last hours may still be on their way.
+    fn due(&self) -> Timestamp {
+        let arrived = self.now.checked_sub(ARRIVAL).unwrap_or(Timestamp::MIN);
+        self.to.map_or(arrived, |to| to.checked_sub(EDGE).unwrap_or(Timestamp::MIN).min(arrived))
     }
 }
 
@@ -427,12 +433,11 @@ impl<'a> Chain<'a> {
     /// The asked period must be covered at both ends to within the time that digests take.
     fn judge_period(&mut self, covered: Window) {
         let mut uncovered = Vec::new();
-        if let Some(from) = self.period.from.filter(|from| covered.from.duration_since(*from) > ARRIVAL) {
+        if let Some(from) = self.period.from.filter(|from| covered.from.duration_since(*from) > EDGE) {
             uncovered.push(Window { from, to: covered.from });
         }
-        let latest = self.period.latest();
-        if self.period.to.is_some() && latest.duration_since(covered.to) > ARRIVAL {
-            uncovered.push(Window { from: covered.to, to: latest });
+        if self.period.to.is_some() && covered.to < self.period.due() {
+            uncovered.push(Window { from: covered.to, to: self.period.latest() });
         }
         if let Some(max_age) = self.period.max_age.filter(|age| self.period.now.duration_since(covered.to) > *age) {
             let sentence =

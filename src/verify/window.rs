@@ -3,8 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-/// How long after its end a digest may take to arrive, as far as AWS lets one tell.
-pub const ARRIVAL: SignedDuration = SignedDuration::from_hours(2);
+/// How long the digest that lists a log may let one wait: an hour until its window ends, and two in which it may arrive,
+/// as far as AWS lets one tell.
+pub const ARRIVAL: SignedDuration = SignedDuration::from_hours(3);
+
+/// How far inside a period that was asked for coverage may begin and end: digests are hourly, and nobody asks for a period
+/// to the second at which a trail was made.
+pub const EDGE: SignedDuration = SignedDuration::from_hours(2);
+
+/// How far ahead of the clock a name may be: clocks differ.
+pub const AHEAD: SignedDuration = SignedDuration::from_mins(15);
 
 /// How much later than the time in its name a log may be delivered in practice; digests cover delivery times.
 const NAME_SLACK: SignedDuration = SignedDuration::from_mins(10);
@@ -70,17 +78,24 @@ impl Coverage {
     /// Whether a log named for `minute` should stand in a digest, as of `now`.
     ///
     /// The name's minute may precede the delivery by some minutes, so both must be covered before a log counts as one
-    /// that digests should have named.
+    /// that digests should have named. Only what is new waits for a digest: a span that ends at the clock, whatever period
+    /// was asked for.
     pub fn of_log(&self, minute: Timestamp, now: Timestamp) -> Covered {
         let delivered = delivered_by(minute);
         let at = self.windows.partition_point(|window| window.to <= minute);
         match self.windows.get(at) {
             Some(window) if window.from <= minute && delivered <= window.to => Covered::Yes,
             Some(window) if at + 1 < self.windows.len() || minute < window.from => Covered::No,
-            _ if now.duration_since(minute) <= ARRIVAL => Covered::NotYet,
+            _ if is_new(minute, now) => Covered::NotYet,
             _ => Covered::No,
         }
     }
+}
+
+/// Whether the digest that lists a log named for `minute` may still be on its way.
+fn is_new(minute: Timestamp, now: Timestamp) -> bool {
+    let age = now.duration_since(minute);
+    age < ARRIVAL && age >= -AHEAD
 }
 
 /// The latest moment at which a log named for `minute` is delivered in practice. Anyone may write a name of any year.
@@ -116,7 +131,7 @@ mod tests {
         ] {
             assert_eq!(coverage.of_log(time, now), covered, "{time}");
         }
-        assert_eq!(coverage.of_log(Timestamp::MAX, now), Covered::NotYet);
+        assert_eq!(coverage.of_log(Timestamp::MAX, now), Covered::No);
         assert!(!coverage.touches_log(Timestamp::MAX));
         assert_eq!(coverage.of_log(at(6, 10), at(7, 0)), Covered::NotYet);
         assert_eq!(coverage.of_log(at(5, 55), at(7, 0)), Covered::NotYet);
@@ -126,6 +141,23 @@ mod tests {
     fn without_digests_a_new_log_may_still_be_named() {
         assert_eq!(Coverage::default().of_log(at(6, 0), at(7, 0)), Covered::NotYet);
         assert_eq!(Coverage::default().of_log(at(6, 0), at(9, 0)), Covered::No);
+    }
+
+    #[test]
+    fn what_waits_is_three_hours_old_at_most_and_a_quarter_of_an_hour_ahead() {
+        let coverage = Coverage::of(vec![Window { from: at(1, 0), to: at(2, 0) }]);
+        let second = SignedDuration::from_secs(1);
+        for (now, covered) in [
+            (at(9, 0), Covered::No),
+            (at(9, 0) - second, Covered::NotYet),
+            (at(6, 0), Covered::NotYet),
+            (at(5, 45), Covered::NotYet),
+            (at(5, 45) - second, Covered::No),
+        ] {
+            assert_eq!(coverage.of_log(at(6, 0), now), covered, "{now}");
+        }
+        // What the newest digest covers is no matter of waiting.
+        assert_eq!(coverage.of_log(at(1, 40), at(2, 0)), Covered::Yes);
     }
 
     #[test]

@@ -278,14 +278,19 @@ fn digests_deleted_or_replaced() {
             })
         },
         Case { args: vec![], ..after("all with their logs", 3, &["nothing-to-verify"], |built| built.objects.clear()) },
-        after("the newest changed", 1, &["digest-altered", "period-not-covered"], |built| {
+        after("the newest changed", 1, &["digest-altered", "log-uncovered", "period-not-covered"], |built| {
             let key = built.digests[11].clone();
             built.rewrite(&key, |content| String::from_utf8(content).unwrap().replace("lg0011", "lg0009").into_bytes());
         }),
-        after("the newest replaced by junk", 1, &["digest-malformed", "period-not-covered"], |built| {
-            let key = built.digests[11].clone();
-            built.rewrite(&key, |_| b"{}".to_vec());
-        }),
+        after(
+            "the newest replaced by junk",
+            1,
+            &["digest-malformed", "log-uncovered", "period-not-covered"],
+            |built| {
+                let key = built.digests[11].clone();
+                built.rewrite(&key, |_| b"{}".to_vec());
+            },
+        ),
         after(
             "the newest three replaced by junk",
             1,

@@ -12,6 +12,7 @@ mod keys;
 #[cfg(unix)]
 mod kills;
 mod logs;
+mod pending;
 mod periods;
 mod reading;
 mod signed;

@@ -19,7 +19,7 @@ use trailproof::pipeline::Context;
 use trailproof::pipeline::digests::{KeyAnswer, KeyService, Keys};
 use trailproof::pipeline::logs::{LogContent, LogSink};
 use trailproof::pipeline::run::{self, Archive};
-use trailproof::report::{Records, Report, Tool};
+use trailproof::report::{Clock, Records, Report, Tool};
 use trailproof::source::{Body, DigestMetadata, ListRequest, Listed, ObjectRef, Page, Source, SourceError};
 use trailproof::verify::digest::Relocation;
 use trailproof::verify::key_file;
@@ -118,7 +118,13 @@ pub async fn report<S: Source, K: KeyService>(source: S, bucket: &str, keys: &Ke
     };
     let tool =
         Tool { name: "trailproof", version: "", command: "verify", archive: String::new(), arguments: Vec::new() };
-    let archive = Archive { bucket: bucket.into(), prefix: String::new(), now: setup.now, max_age: None, tool };
+    let archive = Archive {
+        bucket: bucket.into(),
+        prefix: String::new(),
+        clock: Clock::of(Some(setup.now), None, setup.now),
+        max_age: None,
+        tool,
+    };
     let report = run::run(&context, archive, keys, Vec::new(), None::<Arc<NoTable>>, |_| Ok(None)).await.unwrap();
     report.check_counts().unwrap();
     report
