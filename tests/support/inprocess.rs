@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub struct Setup {
     pub threads: usize,
     pub concurrency: usize,
     pub now: Timestamp,
+    /// Only keys that start with this.
+    pub prefix: String,
 }
 
 impl Default for Setup {
@@ -49,6 +51,7 @@ impl Default for Setup {
             threads: 1,
             concurrency: 8,
             now: "2026-03-01T00:00:00Z".parse().unwrap(),
+            prefix: String::new(),
         }
     }
 }
@@ -100,6 +103,17 @@ static POOLS: LazyLock<[Arc<rayon::ThreadPool>; 3]> = LazyLock::new(|| {
 
 /// Runs to the report.
 pub async fn report<S: Source, K: KeyService>(source: S, bucket: &str, keys: &Keys<K>, setup: Setup) -> Report {
+    report_to(source, bucket, keys, setup, None::<Arc<NoTable>>).await
+}
+
+/// The same, with the content of every log handed to `sink`.
+pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
+    source: S,
+    bucket: &str,
+    keys: &Keys<K>,
+    setup: Setup,
+    sink: Option<Arc<W>>,
+) -> Report {
     let pool = POOLS.iter().find(|pool| pool.current_num_threads() >= setup.threads).unwrap();
     let mut scope = setup.scope;
     scope.heads_from = setup.checkpoint.earliest();
@@ -120,12 +134,12 @@ pub async fn report<S: Source, K: KeyService>(source: S, bucket: &str, keys: &Ke
         Tool { name: "trailproof", version: "", command: "verify", archive: String::new(), arguments: Vec::new() };
     let archive = Archive {
         bucket: bucket.into(),
-        prefix: String::new(),
+        prefix: setup.prefix,
         clock: Clock::of(Some(setup.now), None, setup.now),
         max_age: None,
         tool,
     };
-    let report = run::run(&context, archive, keys, Vec::new(), None::<Arc<NoTable>>, |_| Ok(None)).await.unwrap();
+    let report = run::run(&context, archive, keys, Vec::new(), sink, |_| Ok(None)).await.unwrap();
     report.check_counts().unwrap();
     report
 }
@@ -135,21 +149,53 @@ pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A bucket in memory. With a seed, every answer comes after a pause of its own.
+/// Stored bytes and metadata by key.
+pub type Objects = BTreeMap<String, (Bytes, DigestMetadata)>;
+
+/// Buckets in memory. With a seed, every answer comes after a pause of its own.
 #[derive(Clone)]
 pub struct Memory {
-    pub objects: BTreeMap<String, (Bytes, DigestMetadata)>,
+    /// In [`BUCKET`].
+    pub objects: Objects,
+    /// In other buckets.
+    pub elsewhere: BTreeMap<String, Objects>,
     pub seed: Option<u64>,
     pub asked: Arc<AtomicU64>,
+    /// Objects that are listed and cannot be read.
+    pub refused: BTreeMap<String, SourceError>,
+    /// Objects that fail so many times more before they are served.
+    pub passing: Arc<Mutex<BTreeMap<String, u32>>>,
+    /// Folders that cannot be listed, with all that is below them.
+    pub not_listed: Vec<String>,
+    /// Keys and folders that a page of a listing holds.
+    pub page_size: usize,
 }
 
 impl Memory {
+    pub fn empty() -> Self {
+        Self {
+            objects: Objects::new(),
+            elsewhere: BTreeMap::new(),
+            seed: None,
+            asked: Arc::default(),
+            refused: BTreeMap::new(),
+            passing: Arc::default(),
+            not_listed: Vec::new(),
+            page_size: 1000,
+        }
+    }
+
     pub fn of(built: &Built) -> Self {
         let objects = built.objects.iter().map(|(key, (body, metadata))| {
             let pairs = metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             (key.clone(), (Bytes::from(body.clone()), DigestMetadata::from_pairs(pairs)))
         });
-        Self { objects: objects.collect(), seed: None, asked: Arc::default() }
+        Self { objects: objects.collect(), ..Self::empty() }
+    }
+
+    fn bucket(&self, name: &str) -> Result<&Objects, SourceError> {
+        let bucket = if name == BUCKET { Some(&self.objects) } else { self.elsewhere.get(name) };
+        bucket.ok_or_else(|| SourceError::NoSuchPlace { what: name.to_owned() })
     }
 
     async fn pause(&self) {
@@ -161,10 +207,15 @@ impl Memory {
     }
 
     fn get(&self, object: &ObjectRef) -> Result<&(Bytes, DigestMetadata), SourceError> {
-        if &*object.bucket != BUCKET {
-            return Err(SourceError::NoSuchPlace { what: object.bucket.to_string() });
+        let found = self.bucket(&object.bucket)?.get(&object.key).ok_or(SourceError::Missing)?;
+        if let Some(error) = self.refused.get(&object.key) {
+            return Err(error.clone());
         }
-        self.objects.get(&object.key).ok_or(SourceError::Missing)
+        if let Some(left) = self.passing.lock().unwrap().get_mut(&object.key).filter(|left| **left > 0) {
+            *left -= 1;
+            return Err(SourceError::Unavailable { detail: "SlowDown".into() });
+        }
+        Ok(found)
     }
 }
 
@@ -174,15 +225,29 @@ impl Source for Memory {
     async fn list(&self, request: ListRequest<'_>) -> Result<Page, SourceError> {
         self.pause().await;
         let mut page = Page::default();
-        for (key, (body, _)) in self.objects.range(request.prefix.to_owned()..) {
+        let is_in = |folder: &String| {
+            request.prefix.starts_with(folder) || (!request.by_folder && folder.starts_with(request.prefix))
+        };
+        if self.not_listed.iter().any(is_in) {
+            return Err(SourceError::Denied { detail: "AccessDenied".into() });
+        }
+        let behind = request.continuation.or(request.after).unwrap_or_default();
+        let mut last = String::new();
+        for (key, (body, _)) in self.bucket(request.bucket)?.range(request.prefix.to_owned()..) {
             let Some(rest) = key.strip_prefix(request.prefix) else { break };
-            match rest.find('/').filter(|_| request.by_folder) {
-                Some(at) => {
-                    let folder = format!("{}{}", request.prefix, &rest[..=at]);
-                    if page.folders.last() != Some(&folder) {
-                        page.folders.push(folder);
-                    }
-                }
+            let folder = rest.find('/').filter(|_| request.by_folder);
+            let folder = folder.map(|at| format!("{}{}", request.prefix, &rest[..=at]));
+            let entry = folder.as_ref().unwrap_or(key);
+            if entry.as_str() <= behind || page.folders.last() == Some(entry) {
+                continue;
+            }
+            if page.objects.len() + page.folders.len() == self.page_size {
+                page.next = Some(last);
+                break;
+            }
+            last.clone_from(entry);
+            match folder {
+                Some(folder) => page.folders.push(folder),
                 None => page.objects.push(Listed { key: key.clone(), size: body.len() as u64 }),
             }
         }
