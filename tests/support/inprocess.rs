@@ -50,7 +50,7 @@ impl Default for Setup {
             retry: Retry { attempts: 2, first_pause: Duration::from_millis(1) },
             threads: 1,
             concurrency: 8,
-            now: "2026-03-01T00:00:00Z".parse().unwrap(),
+            now: "2026-03-02T00:00:00Z".parse().unwrap(),
             prefix: String::new(),
         }
     }
