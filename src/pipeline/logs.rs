@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::batches::{in_day_order, into_batches};
 use super::plan::{Listed, PlacePlan, PlannedLog};
-use super::trail_events::{self, TrailEvent};
+use super::trail_events::{self, TrailEvent, Watched};
 use super::{Context, spawn};
 use crate::archive::ids::OrgId;
 use crate::archive::key::AccountRegion;
@@ -143,7 +143,7 @@ pub async fn read_all<S: Source, K: LogSink>(
     context: &Context<S>,
     plans: Arc<Vec<PlacePlan>>,
     sink: Option<Arc<K>>,
-    watch_trails: bool,
+    watched: Watched,
     findings: &mut Findings,
 ) -> Result<Tally, K::Error> {
     let order = in_day_order(&plans);
@@ -155,7 +155,7 @@ pub async fn read_all<S: Source, K: LogSink>(
         plans,
         order,
         sink,
-        watch_trails,
+        watched,
         metrics: context.metrics.clone(),
         large: Mutex::new(()),
         max_content: (context.max_memory / 2).min(MAX_CONTENT),
@@ -349,7 +349,7 @@ struct Worker<K> {
     /// Plan and log numbers, in the order in which logs are read.
     order: Vec<(u32, u32)>,
     sink: Option<Arc<K>>,
-    watch_trails: bool,
+    watched: Watched,
     metrics: Arc<Metrics>,
     /// Held while content larger than [`ORDINARY`] is in memory.
     large: Mutex<()>,
@@ -466,7 +466,13 @@ impl<K: LogSink> Worker<K> {
             records,
             inflated_bytes: content.len() as u64,
             stored_bytes: stored.len() as u64,
-            trail_events: if self.watch_trails { trail_events::in_content(content) } else { Vec::new() },
+            trail_events: match integrity {
+                Integrity::Verified => {
+                    trail_events::in_content(content, plan.place.account, plan.org(log), &self.watched)
+                }
+                // What nothing vouches for explains nothing.
+                _ => Vec::new(),
+            },
         })
     }
 }

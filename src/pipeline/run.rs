@@ -115,7 +115,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let checked = Instant::now();
 
     context.metrics.enter(Phase::Logs);
-    let watched = !totals.breaks.is_empty();
+    let watched = trail_events::Watched::of(&totals.breaks);
     let tally = logs::read_all(context, Arc::new(plans), sink, watched, &mut findings).await.map_err(RunError::Sink)?;
     findings.extend(totals.breaks.drain(..).map(|gap| trail_events::name_cause(gap, &tally.trail_events)));
     context.metrics.enter(Phase::Finishing);

@@ -167,8 +167,8 @@ pub struct Conclusion {
 pub struct Break {
     /// What is said of it.
     pub finding: Finding,
-    /// The trail whose logging or validation may have been off.
-    pub trail: CompactString,
+    /// The chain, whose trail's logging or validation may have been off.
+    pub chain: ChainId,
     /// The span.
     pub window: Window,
 }

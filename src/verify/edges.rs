@@ -164,7 +164,7 @@ impl<'a> Chain<'a> {
     }
 
     fn break_off(&mut self, finding: Finding, window: Window) {
-        self.conclusion.breaks.push(Break { finding, trail: self.id.trail.clone(), window });
+        self.conclusion.breaks.push(Break { finding, chain: self.id.clone(), window });
     }
 
     fn judge_links(&mut self) {
