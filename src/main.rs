@@ -6,5 +6,8 @@ use clap::Parser as _;
 use trailproof::cli;
 
 fn main() -> ExitCode {
-    cli::run(cli::args::Args::parse())
+    match cli::args::Args::try_parse() {
+        Ok(args) => cli::run(args),
+        Err(answer) => cli::tell(&answer),
+    }
 }

@@ -29,7 +29,8 @@ Exit codes:
   2  usage or configuration
   3  nothing is known to be altered, but something was not covered or not readable
   4  the program's own failure (disk full, cannot write)
-1 wins over 3; the report shows both.";
+1 wins over 3; the report shows both. Output that cannot be printed or written turns 0 into 4, and
+takes no 1 or 3 away; a reader that goes away changes nothing.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

@@ -129,32 +129,6 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::own)
 }
 
-/// Writes a file whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let written = std::fs::File::create(&partial)
-        .and_then(|mut file| {
-            io_write(&mut file, bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&partial, path))
-        .and_then(|()| sync_folder(path));
-    written.with_context(|| format!("{} cannot be written", path.display())).map_err(Failure::Own)
-}
-
-/// Makes a rename last: the folder that holds the name is synced too.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    std::fs::File::open(folder)?.sync_all()
-}
-
-fn io_write(file: &mut std::fs::File, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    file.write_all(bytes)
-}
-
 impl From<&AwsArgs> for AwsOptions {
     fn from(args: &AwsArgs) -> Self {
         Self {

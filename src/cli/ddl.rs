@@ -1,6 +1,6 @@
 //! `ddl`.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use super::args::{DdlArgs, EngineArg};
 use super::{Failure, Outcome};
@@ -22,8 +22,5 @@ pub(super) fn run(args: DdlArgs) -> Result<Outcome, Failure> {
         regions: args.region,
     };
     let statements = ddl::write(&request).map_err(Failure::usage)?;
-    match io::stdout().write_all(statements.as_bytes()) {
-        Ok(()) => Ok(Outcome::Answer(0)),
-        Err(error) => Failure::output(error),
-    }
+    Ok(Outcome::of(0).print(|out| out.write_all(statements.as_bytes())))
 }

@@ -1,18 +1,21 @@
 //! `scan` and `verify`.
 
-use std::io;
-use std::sync::Arc;
+use std::io::{self, Write as _};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::anyhow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{DedupeArg, Format, ScanArgs, VerifyArgs};
+use super::output::{self, ReportFile};
 use super::place::Place;
 use super::progress::Progress;
-use super::text::Paint;
+use super::signals::Signals;
+use super::summary::Told;
+use super::text::{Paint, plain};
 use super::values::ArchiveAddress;
-use super::{Failure, Outcome, config, summary};
+use super::{Failure, Outcome, config, json, summary};
 use crate::archive::scope::Scope;
 use crate::fetch::Retry;
 use crate::finding::Finding;
@@ -22,7 +25,7 @@ use crate::pipeline::key_archive::KeptKeys;
 use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
 use crate::pipeline::run::{self, Archive, Ending, RunError};
 use crate::report::{Clock, Output, Report, Tool};
-use crate::sink::{Partitioning, SinkError};
+use crate::sink::{Claim, Partitioning, SinkError};
 use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
 use crate::source::s3::S3Source;
@@ -69,41 +72,77 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let scope = |clock: Clock| scope(clock).map(|scope| Scope { heads_from: checkpoint.earliest(), ..scope });
     let (ring, key_findings) = config::keys(&args.public_keys)?;
     let runtime = config::runtime()?;
+    let signals = Signals::listen(&runtime).map_err(Failure::own)?;
     let moves = config::moves(&args.moved_from, &args.archive);
     let aws = Arc::new(AwsOnDemand::new(AwsOptions::from(&args.aws)));
     let place = match &table {
-        Some(table) => Some(Place::open(&table.dest, &runtime, &aws, table.kms_key.clone())?),
+        Some(table) => {
+            let open = Place::open(&table.dest, &runtime, &aws, table.kms_key.clone());
+            Some(runtime.block_on(signals.or_stopped(open))?)
+        }
         None => None,
     };
     let keys = match (!args.public_keys.is_empty()).then_some(ring) {
         Some(ring) => Keys::Files(ring),
         None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
     };
-    let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), key_findings };
-    let outcome = match &args.archive {
+    let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), key_findings, signals: &signals };
+    let outputs;
+    let ended = match &args.archive {
         ArchiveAddress::Directory(path) => {
             let source = Directory::open(path).map_err(Failure::usage)?;
             let clock = clock(&args, source.server_time_offset(), now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
+            outputs = Outputs::open(&args, place.as_ref())?;
             runtime.block_on(job.run(&context, clock, "".into(), String::new(), &keys))
         }
         ArchiveAddress::S3 { bucket, prefix } => {
-            let source = runtime.block_on(connect(&aws, bucket)).map_err(unreachable_archive)?;
+            let connect = async { connect(&aws, bucket).await.map_err(unreachable_archive) };
+            let source = runtime.block_on(signals.or_stopped(connect))?;
             let clock = clock(&args, source.server_time_offset(), now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
+            outputs = Outputs::open(&args, place.as_ref())?;
             runtime.block_on(job.run(&context, clock, bucket.as_str().into(), prefix.clone(), &keys))
         }
     };
-    if let Some(Place::Bucket(bucket)) = &place {
-        runtime.block_on(bucket.settle());
-    }
-    let report = outcome?;
+    let settle = || place.iter().for_each(|place| place.settle(&runtime));
+    settle();
+    let Ended { report, table_failure } = ended?;
     if let Some(file) = args.checkpoint.as_deref().filter(|_| !report.interrupted) {
         let mut next = checkpoint;
         next.advance(&report.chains);
-        config::write_whole(file, next.write(now).as_bytes())?;
+        output::write_private(file, next.write(now).as_bytes())?;
     }
-    finish(&args, &report, place.as_ref())
+    let mut outcome = Outcome::of(report.exit_code);
+    if let Some(error) = table_failure {
+        outcome.trouble(anyhow::Error::new(error).context("the table cannot be written"));
+    }
+    let outcome = finish(&args, &report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
+    settle();
+    Ok(outcome)
+}
+
+/// What a run writes to, made sure of before anything is read.
+struct Outputs {
+    /// Holds the table's destination until the report lies beside the table.
+    claim: Option<Claim>,
+    report: Option<ReportFile>,
+}
+
+impl Outputs {
+    fn open(args: &VerifyArgs, place: Option<&Place>) -> Result<Self, Failure> {
+        if let Some(file) = &args.checkpoint {
+            output::check(file)?;
+        }
+        // The report may be wanted in the folder that is made for the table.
+        let claim = place.map(Place::claim).transpose()?;
+        if let Some(recovered) = claim.as_ref().and_then(|claim| claim.recovered.as_deref()) {
+            // Nobody who reads stderr is no reason to stop.
+            let _ = writeln!(io::stderr(), "note: {}", plain(recovered));
+        }
+        let report = args.report.as_deref().map(ReportFile::open).transpose()?;
+        Ok(Self { claim, report })
+    }
 }
 
 /// What time it is for the run. A span back, such as `--as-of 1h`, is counted from the source's own time.
@@ -132,6 +171,14 @@ struct Job<'a> {
     command: &'static str,
     table: Option<(&'a TableArgs, &'a Place)>,
     key_findings: Vec<Finding>,
+    signals: &'a Signals,
+}
+
+/// A run that came to a report.
+struct Ended {
+    report: Report,
+    /// Why there is no table, although everything was read.
+    table_failure: Option<SinkError>,
 }
 
 impl Job<'_> {
@@ -142,18 +189,17 @@ impl Job<'_> {
         bucket: Arc<str>,
         prefix: String,
         keys: &Keys<K>,
-    ) -> Result<Report, Failure> {
+    ) -> Result<Ended, Failure> {
         let rows = match self.table {
             Some((table, place)) => {
                 let options = RowsOptions {
-                    store: place.store()?,
+                    store: place.store(),
                     batch_bytes: context.batch_bytes(),
                     raw: table.raw,
                     partitioning: table.partitioning,
                     dedupe: table.dedupe,
                 };
-                let rows = context.compute(move || RowWriter::create(options)).await.map_err(refused)?;
-                Some(Arc::new(rows))
+                Some(Arc::new(RowWriter::new(options)))
             }
             None => None,
         };
@@ -162,13 +208,19 @@ impl Job<'_> {
             version: env!("CARGO_PKG_VERSION"),
             command: self.command,
             archive: self.args.archive.to_string(),
-            arguments: std::env::args().skip(1).collect(),
+            arguments: std::env::args_os().skip(1).map(|arg| arg.display().to_string()).collect(),
         };
         let archive = Archive { bucket, prefix, clock, max_age: self.args.max_age, tool };
         let progress = Progress::new(self.args.progress, context.metrics.clone());
         let (sink, destination) = (rows.clone(), self.table.map(|(table, _)| table.dest.to_string()));
+        let table_failure = Arc::new(OnceLock::new());
+        let failed = table_failure.clone();
         let finish = move |ending| match ending {
-            Ending::Whole => commit(rows, destination),
+            // What was read is told, whatever becomes of the table.
+            Ending::Whole => Ok(commit(rows, destination).unwrap_or_else(|error| {
+                failed.get_or_init(|| error);
+                None
+            })),
             Ending::Interrupted => Ok(None),
         };
         let running = run::run(context, archive, keys, self.key_findings, sink, finish);
@@ -177,11 +229,7 @@ impl Job<'_> {
             tokio::select! {
                 report = &mut running => break report,
                 () = progress.show() => {}
-                _ = tokio::signal::ctrl_c() => {
-                    if context.cancelled.swap(true, Ordering::Relaxed) {
-                        return Err(Failure::Own(anyhow!("stopped at once; no report was written")));
-                    }
-                }
+                () = self.signals.stop(), if !context.is_cancelled() => context.cancelled.store(true, Ordering::Relaxed),
             }
         };
         drop(progress);
@@ -190,14 +238,7 @@ impl Job<'_> {
             RunError::Sink(error) => Failure::own(error),
         })?;
         report.check_counts().map_err(Failure::own)?;
-        Ok(report)
-    }
-}
-
-fn refused(error: SinkError) -> Failure {
-    match error {
-        SinkError::DestinationTaken { .. } => Failure::usage(error),
-        error => Failure::own(error),
+        Ok(Ended { report, table_failure: Arc::into_inner(table_failure).and_then(OnceLock::into_inner) })
     }
 }
 
@@ -212,22 +253,29 @@ fn commit(rows: Option<Arc<RowWriter>>, destination: Option<String>) -> Result<O
     Ok(Some(Output { destination, rows, duplicates, files }))
 }
 
-/// Writes the report where it is wanted and prints the answer.
-fn finish(args: &VerifyArgs, report: &Report, table: Option<&Place>) -> Result<Outcome, Failure> {
-    let mut json = serde_json::to_vec_pretty(report).map_err(Failure::own)?;
-    json.push(b'\n');
-    let beside = table.map(|place| place.put_report(&json)).transpose()?;
-    if let Some(file) = &args.report {
-        config::write_whole(file, &json)?;
+/// Writes the report where it is wanted and prints the answer, each whatever becomes of the others.
+fn finish(
+    args: &VerifyArgs,
+    report: &Report,
+    table: Option<(&TableArgs, &Place)>,
+    outputs: Outputs,
+    mut outcome: Outcome,
+) -> Result<Outcome, Failure> {
+    let json = json::pretty(report).map_err(Failure::own)?;
+    // A destination without a table stays as it was.
+    let beside = table.filter(|_| report.output.is_some()).map(|(_, place)| place.put_report(&json));
+    drop(outputs.claim);
+    let asked = outputs.report.map(|file| file.write(&json));
+    let mut told = None;
+    for written in [beside, asked].into_iter().flatten() {
+        match written {
+            Ok(place) => told = Some(place),
+            Err(error) => outcome.trouble(error),
+        }
     }
-    let told = args.report.as_ref().map(|file| file.display().to_string()).or(beside);
-    let mut out = io::stdout().lock();
-    let printed = match args.format {
-        Format::Json => io::Write::write_all(&mut out, &json),
-        Format::Human => summary::write(&mut out, report, told.as_deref(), Paint::for_stdout()),
-    };
-    match printed {
-        Ok(()) => Ok(Outcome::Answer(report.exit_code)),
-        Err(error) => Failure::output(error),
-    }
+    let told = Told { report: told.as_deref(), table: table.map(|(table, _)| &table.dest) };
+    Ok(outcome.print(|out| match args.format {
+        Format::Json => out.write_all(&json),
+        Format::Human => summary::write(out, report, &told, Paint::for_stdout()),
+    }))
 }

@@ -1,13 +1,13 @@
 //! `keys fetch`.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::anyhow;
 use jiff::Timestamp;
 
 use super::args::FetchArgs;
-use super::text::counted;
-use super::{Failure, Outcome, config};
+use super::text::{counted, plain};
+use super::{Failure, Outcome, config, output};
 use crate::pipeline::digests::KeyService as _;
 use crate::source::aws::{Aws, AwsOptions};
 use crate::verify::key_file;
@@ -38,10 +38,7 @@ pub(super) fn fetch(args: FetchArgs) -> Result<Outcome, Failure> {
         }
         Ok(keys)
     })?;
-    config::write_whole(&args.out, key_file::write(&keys).as_bytes())?;
-    let told = writeln!(io::stdout(), "{} in {}", counted(keys.len() as u64, "key"), args.out.display());
-    match told {
-        Ok(()) => Ok(Outcome::Answer(0)),
-        Err(error) => Failure::output(error),
-    }
+    output::write_new(&args.out, key_file::write(&keys).as_bytes())?;
+    let told = format!("{} in {}", counted(keys.len() as u64, "key"), plain(&args.out.display().to_string()));
+    Ok(Outcome::of(0).print(|out| writeln!(out, "{told}")))
 }

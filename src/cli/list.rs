@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::{Format, LimitArgs, LsArgs};
 use super::text::{bytes, count, counted, plain};
 use super::values::ArchiveAddress;
-use super::{Failure, Outcome, config};
+use super::{Failure, Outcome, config, json};
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::{Inventory, Tally};
 use crate::archive::key::{AccountRegion, DIGEST_FOLDER};
@@ -45,16 +45,13 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
         }
     })?;
     let listing = Listing::of(&args.archive, &inventory, findings);
-    let mut out = io::stdout().lock();
-    let printed = match args.format {
+    let outcome = Outcome::of(listing.exit_code());
+    match args.format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &listing).map_err(io::Error::from).and_then(|()| writeln!(out))
+            let json = json::pretty(&listing).map_err(Failure::own)?;
+            Ok(outcome.print(|out| out.write_all(&json)))
         }
-        Format::Human => listing.write(&mut out),
-    };
-    match printed {
-        Ok(()) => Ok(Outcome::Answer(listing.exit_code())),
-        Err(error) => Failure::output(error),
+        Format::Human => Ok(outcome.print(|out| listing.write(out))),
     }
 }
 

@@ -1,41 +1,35 @@
 //! Where a table is put, and the report beside it.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 
 use super::values::ArchiveAddress;
-use super::{Failure, config};
+use super::{Failure, output};
 use crate::pipeline::upload::Bucket;
-use crate::sink::{Directory, Store};
+use crate::sink::{Claim, Directory, REPORT, SinkError, Store};
 use crate::source::aws::AwsOnDemand;
 use crate::source::s3::destination::Destination;
-
-/// The report's name beside the table.
-const REPORT: &str = "report.json";
 
 /// A directory or a prefix of a bucket.
 pub(super) enum Place {
     /// A directory.
-    Directory(PathBuf),
+    Directory(Directory),
     /// A prefix of a bucket.
     Bucket(Bucket),
 }
 
 impl Place {
-    /// Finds the bucket; a directory is made when the table is.
-    pub(super) fn open(
+    /// Finds the bucket; a directory is made when it is claimed.
+    pub(super) async fn open(
         address: &ArchiveAddress,
         runtime: &Runtime,
         aws: &AwsOnDemand,
         kms_key: Option<String>,
     ) -> Result<Self, Failure> {
         match address {
-            ArchiveAddress::Directory(path) => Ok(Self::Directory(path.clone())),
+            ArchiveAddress::Directory(path) => Ok(Self::Directory(Directory::at(path))),
             ArchiveAddress::S3 { bucket, prefix } => {
-                let destination =
-                    runtime.block_on(async { Destination::connect(aws.get().await, bucket, prefix, kms_key).await });
+                let destination = Destination::connect(aws.get().await, bucket, prefix, kms_key).await;
                 let destination = destination.with_context(|| format!("--out {address} cannot be reached"));
                 let destination = destination.map_err(Failure::Usage)?;
                 Ok(Self::Bucket(Bucket::new(destination, runtime.handle().clone())))
@@ -44,23 +38,34 @@ impl Place {
     }
 
     /// The place for the table's files.
-    pub(super) fn store(&self) -> Result<Box<dyn Store>, Failure> {
+    pub(super) fn store(&self) -> Box<dyn Store> {
         match self {
-            Self::Directory(path) => {
-                let directory = Directory::create(path);
-                let directory = directory.with_context(|| format!("{}: cannot be written", path.display()));
-                Ok(Box::new(directory.map_err(Failure::Own)?))
-            }
-            Self::Bucket(bucket) => Ok(Box::new(bucket.clone())),
+            Self::Directory(directory) => Box::new(directory.clone()),
+            Self::Bucket(bucket) => Box::new(bucket.clone()),
         }
     }
 
-    /// Puts the report beside the table; answers where that is. Must not be called on the async runtime.
-    pub(super) fn put_report(&self, json: &[u8]) -> Result<String, Failure> {
+    /// Claims the place for one table. Must not be called on the async runtime, nor may what it gives be dropped there.
+    pub(super) fn claim(&self) -> Result<Claim, Failure> {
+        self.store().claim().map_err(|error| match error {
+            SinkError::DestinationTaken { .. } => Failure::usage(error),
+            error => Failure::own(error),
+        })
+    }
+
+    /// Waits until every upload was completed or aborted.
+    pub(super) fn settle(&self, runtime: &Runtime) {
+        if let Self::Bucket(bucket) = self {
+            runtime.block_on(bucket.settle());
+        }
+    }
+
+    /// Puts the report beside the table, where none is; answers where that is. Must not be called on the async runtime.
+    pub(super) fn put_report(&self, json: &[u8]) -> anyhow::Result<String> {
         match self {
-            Self::Directory(folder) => {
-                let file = folder.join(REPORT);
-                config::write_whole(&file, json)?;
+            Self::Directory(directory) => {
+                let file = directory.root().join(REPORT);
+                output::put_beside(&file, json)?;
                 Ok(file.display().to_string())
             }
             Self::Bucket(bucket) => {
@@ -71,7 +76,7 @@ impl Place {
                     file.publish()
                 };
                 let address = format!("{}/{REPORT}", bucket.name());
-                put().with_context(|| format!("{address}: cannot be written")).map_err(Failure::Own)?;
+                put().with_context(|| format!("{address}: cannot be written"))?;
                 Ok(address)
             }
         }

@@ -2,18 +2,28 @@
 
 use std::io::{self, Write};
 
+use super::shell;
 use super::text::{Paint, bytes, count, counted, plain};
+use super::values::ArchiveAddress;
 use crate::finding::{Finding, Severity};
 use crate::report::{Outcomes, Report, Verdict};
 
 /// Findings that are shown; the report holds them all.
 const SHOWN: usize = 6;
 
+/// Where the answer lies besides.
+pub(super) struct Told<'a> {
+    /// The report's file.
+    pub(super) report: Option<&'a str>,
+    /// What `--out` named.
+    pub(super) table: Option<&'a ArchiveAddress>,
+}
+
 /// Writes the summary.
 ///
 /// # Errors
 /// Those of `out`.
-pub(super) fn write(out: &mut impl Write, report: &Report, report_file: Option<&str>, paint: Paint) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, report: &Report, told: &Told<'_>, paint: Paint) -> io::Result<()> {
     verdict(out, report, paint)?;
     writeln!(out)?;
     row(out, "covered", &covered(report))?;
@@ -53,10 +63,10 @@ pub(super) fn write(out: &mut impl Write, report: &Report, report_file: Option<&
         let files = counted(output.files.len() as u64, "file");
         row(out, "table", &format!("{} ({} in {files})", output.destination, counted(output.rows, "row")))?;
     }
-    if let Some(file) = report_file {
+    if let Some(file) = told.report {
         row(out, "report", file)?;
     }
-    row(out, "next", &next(report, report_file))
+    row(out, "next", &next(report, told))
 }
 
 fn row(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
@@ -179,18 +189,15 @@ fn shorten(text: &str) -> String {
     format!("{head}…")
 }
 
-fn next(report: &Report, report_file: Option<&str>) -> String {
-    let with_report = |text: &str| match report_file {
+fn next(report: &Report, told: &Told<'_>) -> String {
+    let with_report = |text: &str| match told.report {
         Some(file) => format!("{text} in {file}"),
         None => format!("{text} with --report FILE"),
     };
-    match (report.verdict, &report.output) {
+    match (report.verdict, told.table.filter(|_| report.output.is_some())) {
         (Verdict::Altered, _) => with_report("read the tamper findings first,"),
         (Verdict::Incomplete, _) => with_report("see what was not covered or not read"),
-        (Verdict::Verified, Some(output)) => format!(
-            "duckdb -c \"select event_name, count(*) from read_parquet('{}/events/**/*.parquet') group by 1 order by 2 desc\"",
-            output.destination
-        ),
+        (Verdict::Verified, Some(table)) => shell::count_calls(table),
         (Verdict::Verified, None) => "trailproof scan … --out DEST writes the records as Parquet".into(),
     }
 }

@@ -1,13 +1,15 @@
 //! `trailproof synth`: makes an archive to try everything else on.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::Timestamp;
 
-use crate::synth::{self, Sizes, Summary, SynthOptions, Tamper};
+use super::shell;
+use super::text::plain;
+use crate::synth::{self, Sizes, Summary, SynthError, SynthOptions, Tamper};
 
 /// Make a signed CloudTrail archive of a made-up organization, with test keys.
 ///
@@ -76,14 +78,21 @@ impl From<&SynthArgs> for SynthOptions {
     }
 }
 
-/// Makes the archive and tells what it is on `out`.
+/// Makes the archive.
 ///
 /// # Errors
-/// A [`synth::SynthError`], or that of `out`.
-pub fn run(args: &SynthArgs, out: &mut impl Write) -> anyhow::Result<Summary> {
-    let summary = synth::write(args.into())?;
+/// When it cannot be made.
+pub(super) fn make(args: &SynthArgs) -> Result<Summary, SynthError> {
+    synth::write(args.into())
+}
+
+/// Tells what was made, and what to do next.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn tell(args: &SynthArgs, summary: &Summary, out: &mut impl Write) -> io::Result<()> {
     let totals = summary.totals;
-    let dest = args.dest.display();
+    let dest = plain(&args.dest.display().to_string());
     writeln!(out, "{dest}: {} digests, {} logs, {} records", totals.digests, totals.logs, totals.records)?;
     writeln!(out, "  {} accounts in {} Regions", summary.accounts.len(), summary.regions.len())?;
     writeln!(out, "  from {} to {}", summary.start, summary.end)?;
@@ -95,8 +104,8 @@ pub fn run(args: &SynthArgs, out: &mut impl Write) -> anyhow::Result<Summary> {
             writeln!(out, "    {object}")?;
         }
     }
-    writeln!(out, "next: trailproof verify {dest}/bucket --public-keys {dest}/public-keys.json")?;
-    Ok(summary)
+    let (bucket, keys) = (shell::path(&args.dest.join("bucket")), shell::path(&args.dest.join("public-keys.json")));
+    writeln!(out, "next: trailproof verify {bucket} --public-keys {keys}")
 }
 
 /// Bytes as megabytes with one decimal.
@@ -123,7 +132,8 @@ mod tests {
         let line = ["synth", &dest, "--accounts", "1", "--regions", "1", "--hours", "3", "--tamper", "injected-log"];
         let args = Cli::parse_from(line).args;
         let mut out = Vec::new();
-        let summary = run(&args, &mut out).expect("the archive is made");
+        let summary = make(&args).expect("the archive is made");
+        tell(&args, &summary, &mut out).expect("memory takes it");
         let out = String::from_utf8(out).expect("UTF-8");
         let logs = summary.totals.logs;
         assert!(out.starts_with(&format!("{dest}: 3 digests, {logs} logs, ")), "{out}");

@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 pub(super) fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_invisible(c) {
+        if is_unsafe(c) {
             write!(safe, "\\u{{{:x}}}", u32::from(c)).expect("writing to a String cannot fail");
         } else {
             safe.push(c);
@@ -16,11 +16,18 @@ pub(super) fn plain(text: &str) -> String {
     safe
 }
 
-/// Characters that reorder text or show as nothing (Unicode bidi controls, zero-width characters, tags).
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// Whether a character could act on a terminal or deceive a reader: a control (C0, DEL, C1), one that reorders text or
+/// breaks lines, or one that shows as nothing.
+///
+/// Spec: <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>, `Default_Ignorable_Code_Point`; with
+/// the line and paragraph separators and the interlinear annotations.
+pub(super) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A number with its thousands apart.

@@ -1,8 +1,10 @@
 //! Values of options: times, sizes, addresses.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser as _, ValueParserFactory};
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -120,6 +122,27 @@ impl FromStr for ArchiveAddress {
         }
         let separator = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
         Ok(Self::S3 { bucket: bucket.into(), prefix: format!("{prefix}{separator}") })
+    }
+}
+
+impl TryFrom<OsString> for ArchiveAddress {
+    type Error = String;
+
+    /// A path need not be text; a bucket and its keys are.
+    fn try_from(typed: OsString) -> Result<Self, String> {
+        match typed.into_string() {
+            Ok(text) => text.parse(),
+            Err(path) if path.as_encoded_bytes().starts_with(b"s3://") => Err("a bucket's keys are UTF-8".into()),
+            Err(path) => Ok(Self::Directory(path.into())),
+        }
+    }
+}
+
+impl ValueParserFactory for ArchiveAddress {
+    type Parser = TryMapValueParser<OsStringValueParser, fn(OsString) -> Result<Self, String>>;
+
+    fn value_parser() -> Self::Parser {
+        OsStringValueParser::new().try_map(Self::try_from)
     }
 }
 

@@ -23,6 +23,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::archive::scope::Scope;
@@ -89,6 +90,11 @@ fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) ->
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+/// Runs a future beside everything else, for as long as the runtime lasts.
+pub fn beside(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
+    drop(runtime.spawn(future));
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::sink::{Area, Encoder, Partition, Partitioning, RowGroup, SinkError, S
 
 /// How a table is written.
 pub struct RowsOptions {
-    /// Where it is put.
+    /// Where it is put; claimed by the caller, until the report lies beside the table.
     pub store: Box<dyn Store>,
     /// Bytes of source that the rows of one batch may hold before they are encoded.
     pub batch_bytes: usize,
@@ -70,21 +70,18 @@ pub struct RowBatch {
 }
 
 impl RowWriter {
-    /// Claims the destination.
-    ///
-    /// # Errors
-    /// [`SinkError::DestinationTaken`] when a table stands there already.
-    pub fn create(options: RowsOptions) -> Result<Self, SinkError> {
+    /// Writes a table to a place that was claimed for it.
+    pub fn new(options: RowsOptions) -> Self {
         let RowsOptions { store, batch_bytes, raw, partitioning, dedupe } = options;
-        Ok(Self {
-            table: Mutex::new(Table::create(store)?),
+        Self {
+            table: Mutex::new(Table::new(store)),
             idle: Mutex::default(),
             batch_bytes,
             raw,
             partitioning,
             duplicates: DuplicateCounter::default(),
             seen: (dedupe == Dedupe::Exact).then(SeenRecords::default),
-        })
+        }
     }
 
     /// Encodes the rows of a builder, each partition's as one row group.

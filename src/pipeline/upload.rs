@@ -6,6 +6,9 @@
 //!         publish ─ waits until the object is made of them
 //!         dropped before that ─▶ the task aborts the upload
 //! ```
+//!
+//! Objects are made only where none of their name is, the claim on the prefix first. A bucket has no locks: whether the run
+//! that a claim is of still goes on cannot be told.
 
 use std::io::{self, Write};
 use std::sync::mpsc as answers;
@@ -17,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::sink::{Store, StoredFile};
+use crate::sink::{CLAIM, Claim, REPORT, SinkError, Standing, Store, StoredFile};
 use crate::source::SourceError;
 use crate::source::s3::destination::{Destination, Part, Upload};
 
@@ -60,6 +63,34 @@ impl Bucket {
             }
         }
     }
+
+    /// Claims the prefix, unless another run has; answers what to delete afterwards.
+    async fn put_claim(&self) -> Result<Option<Upload>, SourceError> {
+        let upload = self.destination.begin(CLAIM).await?;
+        let put = async {
+            let part = self.destination.part(&upload, 1, Claim::text().into()).await?;
+            self.destination.complete(&upload, vec![part]).await
+        };
+        match put.await {
+            Ok(true) => Ok(Some(upload)),
+            refused => {
+                // As for any other upload.
+                let _ = self.destination.abort(&upload).await;
+                refused.map(|_| None)
+            }
+        }
+    }
+
+    /// What of a table stands there.
+    async fn table_there(&self) -> Result<Vec<&'static str>, SourceError> {
+        let mut there = Vec::new();
+        for path in ["events/", "quarantine/", REPORT] {
+            if self.destination.holds(path).await? {
+                there.push(path);
+            }
+        }
+        Ok(there)
+    }
 }
 
 impl Store for Bucket {
@@ -67,13 +98,30 @@ impl Store for Bucket {
         self.destination.address("").trim_end_matches('/').to_owned()
     }
 
-    fn taken(&self, folders: &[&str]) -> io::Result<Option<String>> {
-        for folder in folders {
-            if self.runtime.block_on(self.destination.holds(folder)).map_err(io::Error::other)? {
-                return Ok(Some((*folder).to_owned()));
+    fn claim(&self) -> Result<Claim, SinkError> {
+        let failed = |source| SinkError::File { place: self.name(), source: io::Error::other(source) };
+        let place = |path: &str| self.destination.address(path).trim_end_matches('/').to_owned();
+        let held = self.runtime.block_on(self.put_claim()).map_err(failed)?;
+        let claim = held.map(|upload| {
+            let (runtime, destination) = (self.runtime.clone(), self.destination.clone());
+            Claim::new(move || {
+                // A claim that cannot be deleted is told by the next run, which says what to remove.
+                let _ = runtime.block_on(destination.delete(&upload));
+            })
+        });
+        // Only now, because another run may have ended before the claim was made.
+        let there = self.runtime.block_on(self.table_there()).map_err(failed)?;
+        let (path, standing) = match (claim, there.first()) {
+            (Some(claim), None) => return Ok(claim),
+            (Some(_), Some(&REPORT)) => (REPORT, Standing::Occupied),
+            (Some(_), Some(folder)) => (*folder, Standing::Table),
+            (None, _) if there.contains(&REPORT) => ("", Standing::Table),
+            (None, _) => {
+                let remove = there.iter().chain([&CLAIM]).map(|path| self.destination.address(path)).collect();
+                ("", Standing::Claimed { remove })
             }
-        }
-        Ok(None)
+        };
+        Err(SinkError::DestinationTaken { place: place(path), standing })
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn StoredFile>> {
@@ -169,7 +217,10 @@ async fn serve(destination: Destination, upload: Upload, mut asked: mpsc::Receiv
             Ask::Publish(answer) => {
                 let completed = match failed.clone() {
                     Some(error) => Err(error),
-                    None => destination.complete(&upload, std::mem::take(&mut parts)).await,
+                    None => destination.complete(&upload, std::mem::take(&mut parts)).await.and_then(|is_new| {
+                        let detail = "an object of that name is there already, and nothing is replaced".to_owned();
+                        is_new.then_some(()).ok_or(SourceError::Other { detail })
+                    }),
                 };
                 is_published = completed.is_ok();
                 // As above.

@@ -8,13 +8,18 @@
 //! Row groups are encoded on the workers, each by itself, and appended in one order, whichever is ready first: the same
 //! archive makes the same files. Files get their names when the table is finished, all of them; a table that is dropped
 //! before takes its files with it.
+//!
+//! A destination is claimed before the first file is made and until the report lies beside the table, so that two runs never
+//! write to one; nothing that stands there is ever replaced.
 
+mod claim;
 mod encode;
 mod file;
 mod schema;
 mod store;
 mod table;
 
+pub use claim::{CLAIM, Claim, REPORT, Standing};
 pub use encode::{Encoder, RowGroup};
 pub use store::{Directory, Store, StoredFile};
 pub use table::{Area, FileWritten, Partition, Partitioning, Table};
@@ -23,11 +28,13 @@ pub use table::{Area, FileWritten, Partition, Partitioning, Table};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkError {
-    /// The destination holds something already, and nothing is ever overwritten.
-    #[error("{place}: holds a table already; choose another --out, or move it away")]
+    /// The destination is not free, and nothing is ever overwritten.
+    #[error("{place}: {standing}")]
     DestinationTaken {
         /// What stands there.
         place: String,
+        /// How it is taken.
+        standing: Standing,
     },
     /// A file or folder cannot be written.
     #[error("{place}: cannot be written")]

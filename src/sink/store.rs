@@ -5,16 +5,22 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::TempPath;
+
+use super::SinkError;
+use super::claim::{self, Claim};
+
 /// A place that files are written to. Paths are below it, with `/`.
 pub trait Store: Send + Sync {
     /// Where it is, as it was named.
     fn name(&self) -> String;
 
-    /// The first path below it that begins with one of `folders` and is there already.
+    /// Claims it for one table: until the claim is dropped, no other run can. Where a run that was killed left a part of a
+    /// table, that is taken away first, or the error says what to remove.
     ///
     /// # Errors
-    /// When that cannot be found out.
-    fn taken(&self, folders: &[&str]) -> io::Result<Option<String>>;
+    /// [`SinkError::DestinationTaken`] when something stands there; [`SinkError::File`] when nothing can be put there.
+    fn claim(&self) -> Result<Claim, SinkError>;
 
     /// Starts a file that no reader sees before it is published.
     ///
@@ -49,19 +55,20 @@ pub trait StoredFile: Write + Send {
 }
 
 /// A directory. Files have a hidden name until they are published.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Directory {
     root: PathBuf,
 }
 
 impl Directory {
-    /// A directory, which is made when it is not there.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn create(root: &Path) -> io::Result<Self> {
-        fs::create_dir_all(root)?;
-        Ok(Self { root: root.to_owned() })
+    /// A directory, which is made when it is claimed or written to.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 }
 
@@ -70,8 +77,8 @@ impl Store for Directory {
         self.root.display().to_string()
     }
 
-    fn taken(&self, folders: &[&str]) -> io::Result<Option<String>> {
-        Ok(folders.iter().find(|folder| self.root.join(folder).exists()).map(|folder| (*folder).to_owned()))
+    fn claim(&self) -> Result<Claim, SinkError> {
+        claim::of_directory(&self.root)
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn StoredFile>> {
@@ -129,7 +136,7 @@ impl StoredFile for LocalFile {
     }
 
     fn publish(&mut self) -> io::Result<()> {
-        fs::rename(&self.temporary, &self.path)?;
+        name_anew(&self.temporary, &self.path)?;
         self.is_published = true;
         Ok(())
     }
@@ -141,6 +148,23 @@ impl StoredFile for LocalFile {
         let below = self.path.ancestors().skip(1).take_while(|folder| *folder != self.root);
         // Only empty folders can be removed, and only those are meant.
         below.take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
+    }
+}
+
+/// Renames a file to a name that nothing has.
+fn name_anew(from: &Path, to: &Path) -> io::Result<()> {
+    match TempPath::try_from_path(from)?.persist_noclobber(to) {
+        Ok(()) => Ok(()),
+        Err(mut refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => {
+            refused.path.disable_cleanup(true);
+            // A file system that can neither rename so nor link: the name is made first, and then replaced.
+            File::create_new(to)?;
+            fs::rename(from, to).inspect_err(|_| {
+                // It is empty, and nobody else's.
+                let _ = fs::remove_file(to);
+            })
+        }
+        Err(taken) => Err(taken.error),
     }
 }
 

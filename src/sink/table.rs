@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::SinkError;
 use super::encode::RowGroup;
 use super::file::{Finished, OpenFile};
-use super::store::{self, Store};
+use super::store::Store;
 
 /// A file is closed when it has grown past this, which is AWS's advice for Athena.
 const FILE_BYTES: u64 = 128 << 20;
@@ -29,9 +29,10 @@ pub enum Area {
 }
 
 impl Area {
-    const ALL: [Self; 2] = [Self::Events, Self::Quarantine];
+    pub(super) const ALL: [Self; 2] = [Self::Events, Self::Quarantine];
 
-    fn folder(self) -> &'static str {
+    /// Its folder, below the table's.
+    pub fn folder(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Quarantine => "quarantine",
@@ -112,16 +113,9 @@ struct Slot {
 }
 
 impl Table {
-    /// Claims a destination.
-    ///
-    /// # Errors
-    /// [`SinkError::DestinationTaken`] when a table stands there; [`SinkError::File`] when that cannot be found out.
-    pub fn create(store: Box<dyn Store>) -> Result<Self, SinkError> {
-        let taken = store.taken(&Area::ALL.map(Area::folder));
-        match taken.map_err(|source| SinkError::File { place: store.name(), source })? {
-            Some(path) => Err(SinkError::DestinationTaken { place: store::place(store.as_ref(), &path) }),
-            None => Ok(Self { store, open: BTreeMap::new(), finished: Vec::new(), number: 0, clock: 0 }),
-        }
+    /// A table in a place that was claimed for it.
+    pub fn new(store: Box<dyn Store>) -> Self {
+        Self { store, open: BTreeMap::new(), finished: Vec::new(), number: 0, clock: 0 }
     }
 
     /// Appends a row group to a partition.

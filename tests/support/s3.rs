@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -66,6 +67,8 @@ pub struct Store {
     /// The KMS key that uploads asked for.
     pub kms_keys: Mutex<BTreeSet<String>>,
     refuses_listing: Mutex<Option<String>>,
+    /// How long every answer to a GET is held back.
+    pause: Mutex<Duration>,
     keys: Mutex<Vec<Value>>,
     keys_per_page: usize,
     page_size: usize,
@@ -87,7 +90,7 @@ pub const BUCKET: &str = "trail-bucket";
 pub struct TokioSleep;
 
 impl aws_sdk_s3::config::AsyncSleep for TokioSleep {
-    fn sleep(&self, duration: std::time::Duration) -> aws_sdk_s3::config::Sleep {
+    fn sleep(&self, duration: Duration) -> aws_sdk_s3::config::Sleep {
         aws_sdk_s3::config::Sleep::new(tokio::time::sleep(duration))
     }
 }
@@ -104,6 +107,7 @@ impl Store {
             uploads: Mutex::default(),
             kms_keys: Mutex::default(),
             refuses_listing: Mutex::default(),
+            pause: Mutex::default(),
             keys: Mutex::default(),
             keys_per_page: 1,
             page_size,
@@ -144,6 +148,16 @@ impl Store {
         });
         let planned = self.nth_request.lock().unwrap();
         planned.as_ref().filter(|(n, _)| *n == position).map(|(_, fault)| fault.clone())
+    }
+
+    /// Holds every answer to a GET back for so long.
+    pub fn slow_down(&self, pause: Duration) {
+        *self.pause.lock().unwrap() = pause;
+    }
+
+    /// Deletes an object.
+    pub fn remove(&self, bucket: &str, key: &str) {
+        self.buckets.lock().unwrap().get_mut(bucket).and_then(|objects| objects.remove(key)).unwrap();
     }
 
     pub fn refuse_listing(&self, prefix: &str) {
@@ -310,9 +324,15 @@ impl S3 for Protocol {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let CompleteMultipartUploadInput { bucket, key, upload_id, multipart_upload, .. } = request.input;
+        let CompleteMultipartUploadInput { bucket, key, upload_id, multipart_upload, if_none_match, .. } =
+            request.input;
         if let Some(Fault::Code(code)) = self.0.fault_of(&format!("{key}?complete")) {
             return Err(S3Error::new(S3ErrorCode::from_bytes(code.as_bytes()).unwrap()));
+        }
+        let mut buckets = self.0.buckets.lock().unwrap();
+        let objects = buckets.entry(bucket).or_default();
+        if if_none_match.is_some() && objects.contains_key(&key) {
+            return Err(s3_error!(PreconditionFailed));
         }
         let parts = self.0.uploads.lock().unwrap().remove(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
         let named = multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
@@ -322,7 +342,7 @@ impl S3 for Protocol {
         assert!(parts.values().take(all_but_last).all(|part| part.len() >= 5 << 20), "S3 refuses small parts");
         let body: Vec<u8> = parts.into_values().flatten().collect();
         let stored = Stored { body: body.into(), metadata: BTreeMap::new() };
-        self.0.buckets.lock().unwrap().entry(bucket).or_default().insert(key, stored);
+        objects.insert(key, stored);
         Ok(S3Response::new(CompleteMultipartUploadOutput::default()))
     }
 
@@ -509,6 +529,10 @@ async fn answer(
             return Ok(refusal("AccessDenied", "not authorized to perform: kms:Decrypt", of_cloudtrail));
         }
         _ => {}
+    }
+    if parts.method == Method::GET {
+        let pause = *store.pause.lock().unwrap();
+        tokio::time::sleep(pause).await;
     }
     let is_head = parts.method == Method::HEAD;
     let response = if of_keys {

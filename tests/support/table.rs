@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use trailproof::columns::RowBuilder;
-use trailproof::sink::{Area, Encoder, Partition, Store, StoredFile, Table};
+use trailproof::sink::{Area, Claim, Encoder, Partition, SinkError, Store, StoredFile, Table};
 
 /// The files that were published.
 #[derive(Default, Clone)]
@@ -23,8 +23,8 @@ impl Store for Memory {
         "memory".to_owned()
     }
 
-    fn taken(&self, _: &[&str]) -> io::Result<Option<String>> {
-        Ok(None)
+    fn claim(&self) -> Result<Claim, SinkError> {
+        Ok(Claim::new(|| ()))
     }
 
     fn create(&self, _: &str) -> io::Result<Box<dyn StoredFile>> {
@@ -58,7 +58,7 @@ impl StoredFile for MemoryFile {
 /// A file with the rows of one builder, in the order in which they came.
 pub fn parquet_file(builder: &RowBuilder) -> Bytes {
     let memory = Memory::default();
-    let mut table = Table::create(Box::new(memory.clone())).unwrap();
+    let mut table = Table::new(Box::new(memory.clone()));
     let order: Vec<u32> = (0..u32::try_from(builder.len()).unwrap()).collect();
     let group = Encoder::default().encode(&builder.rows(), &order).unwrap();
     table.append(Partition { area: Area::Events, day: 0, place: None }, group).unwrap();

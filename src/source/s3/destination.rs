@@ -4,6 +4,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use bytes::Bytes;
@@ -64,15 +65,17 @@ impl Destination {
         }
     }
 
-    /// Whether anything lies in a folder below the prefix.
+    /// Whether anything lies below the prefix: a path that ends in `/` is a folder, with whatever it holds.
     ///
     /// # Errors
     /// [`SourceError`] when the bucket cannot be listed.
-    pub async fn holds(&self, folder: &str) -> Result<bool, SourceError> {
-        let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.key(folder) + "/").max_keys(1);
+    pub async fn holds(&self, path: &str) -> Result<bool, SourceError> {
+        let key = self.key(path);
+        let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(&key).max_keys(1);
         let answer = call.set_expected_bucket_owner(self.expected_bucket_owner.clone()).send().await;
         let answer = answer.map_err(|failure| error::map(failure, &self.bucket))?;
-        Ok(answer.key_count.unwrap_or(0) > 0 || !answer.contents().is_empty())
+        // The key itself comes before all that begin with it.
+        Ok(answer.contents().first().is_some_and(|first| path.ends_with('/') || first.key() == Some(key.as_str())))
     }
 
     /// Begins an upload.
@@ -105,20 +108,28 @@ impl Destination {
         Ok(Part { number, tag: answer.e_tag })
     }
 
-    /// Makes one object of the parts.
+    /// Makes one object of the parts, where none of that name is; answers whether it did.
     ///
     /// # Errors
     /// [`SourceError`] when that fails.
-    pub async fn complete(&self, upload: &Upload, mut parts: Vec<Part>) -> Result<(), SourceError> {
+    ///
+    /// Spec: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
+    pub async fn complete(&self, upload: &Upload, mut parts: Vec<Part>) -> Result<bool, SourceError> {
         parts.sort_by_key(|part| part.number);
         let parts = parts
             .into_iter()
             .map(|Part { number, tag }| CompletedPart::builder().part_number(number).set_e_tag(tag).build());
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let call = self.client.complete_multipart_upload().bucket(&self.bucket).key(&upload.key);
-        let call = call.upload_id(&upload.id).multipart_upload(parts);
+        let call = call.upload_id(&upload.id).multipart_upload(parts).if_none_match("*");
         let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
-        call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(refused) if matches!(refused.code(), Some("PreconditionFailed" | "ConditionalRequestConflict")) => {
+                Ok(false)
+            }
+            Err(failure) => Err(error::map(failure, &self.bucket)),
+        }
     }
 
     /// Gives an upload up; its parts are gone.
