@@ -17,6 +17,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use support::Corpus;
 use trailproof::archive::inventory::Inventory;
+use trailproof::archive::scope::Scope;
 use trailproof::columns::{RowBuilder, Source};
 use trailproof::event::{Entry, Recall, Records};
 use trailproof::gunzip;
@@ -40,7 +41,7 @@ fn list(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(corpus.keys.len())).bench(|| {
         let mut inventory = Inventory::default();
         for key in &corpus.keys {
-            inventory.add(&bucket, key, 1);
+            inventory.add(&bucket, key, 1, &Scope::default());
         }
         inventory.settle();
         inventory

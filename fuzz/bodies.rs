@@ -22,7 +22,7 @@ pub fn key_names(data: &[u8]) {
         ObjectName::Log(place, name) => assert_eq!(name.key(parsed.root, place), text),
         ObjectName::Digest(place, name) => assert_eq!(name.key(parsed.root, place), text),
         ObjectName::Misnamed { .. } => assert!(text.starts_with(parsed.root)),
-        ObjectName::Folder | ObjectName::Foreign => assert_eq!(parsed.root, ""),
+        ObjectName::Foreign => assert_eq!(parsed.root, ""),
     }
 }
 

@@ -99,6 +99,8 @@ finding_ids! {
     HeadStale = "head-stale", Coverage;
     /// A log that no digest names, although its hour is covered, or none ever will.
     LogUnlisted = "log-unlisted", Coverage;
+    /// An object with content among logs, under no log's name, that no digest vouches for.
+    ObjectUnlisted = "object-unlisted", Coverage;
     /// Logs in hours that no digest covers.
     LogUncovered = "log-uncovered", Coverage;
     /// Logs of a kind that no digest ever names.
@@ -121,10 +123,20 @@ finding_ids! {
     SignatureLost = "signature-lost", Inconclusive;
     /// A backfill digest does not say when it was made, so its key is not known.
     BackfillUndated = "backfill-undated", Inconclusive;
+    /// A link in a directory that leads out of it, in a circle, or nowhere.
+    LinkNotFollowed = "link-not-followed", Inconclusive;
+    /// Something in a directory that is neither a file nor a folder.
+    NotAFile = "not-a-file", Inconclusive;
+    /// More was there than is looked at.
+    CapReached = "cap-reached", Inconclusive;
+    /// All digests lie at one and the same distance from where they say that they lie.
+    ArchiveAddress = "archive-address", Inconclusive;
     /// The run was stopped before it had looked at everything.
     RunInterrupted = "run-interrupted", Inconclusive;
     /// An object in a CloudTrail folder whose name CloudTrail would not give it.
     NameUnexpected = "name-unexpected", Warning;
+    /// An object that no digest names, with the content of a log that one does.
+    LogCopied = "log-copied", Warning;
     /// An object posing as a digest that no signed digest knows.
     DigestPlanted = "digest-planted", Warning;
     /// A digest's signature was lost and recovered from the next digest.

@@ -58,12 +58,15 @@ pub struct Outcomes {
     pub uncovered: u64,
     /// Newer than the newest digest, which may still come.
     pub pending: u64,
+    /// Not named by any digest, with the content of a log that one names.
+    pub copied: u64,
 }
 
 impl Outcomes {
     /// Adds other counts.
     pub fn add(&mut self, other: Self) {
-        let Self { listed, verified, altered, missing, unreadable, malformed, unlisted, uncovered, pending } = other;
+        let Self { listed, verified, altered, missing, unreadable, malformed, unlisted, uncovered, pending, copied } =
+            other;
         self.listed += listed;
         self.verified += verified;
         self.altered += altered;
@@ -73,11 +76,12 @@ impl Outcomes {
         self.unlisted += unlisted;
         self.uncovered += uncovered;
         self.pending += pending;
+        self.copied += copied;
     }
 
     fn adds_up(&self) -> bool {
         let sum = self.verified + self.altered + self.unreadable + self.malformed;
-        self.listed == sum + self.unlisted + self.uncovered + self.pending
+        self.listed == sum + self.unlisted + self.uncovered + self.pending + self.copied
     }
 }
 
@@ -341,6 +345,18 @@ impl Findings {
         }
     }
 
+    /// Counts findings that are not kept.
+    pub fn add_omitted(&mut self, id: FindingId, count: u64) {
+        if count > 0 {
+            self.by_id.entry(id).or_default().1 += count;
+        }
+    }
+
+    /// Drops those of some ids.
+    pub fn retain(&mut self, keeps: impl Fn(FindingId) -> bool) {
+        self.by_id.retain(|id, _| keeps(*id));
+    }
+
     /// Takes several in.
     pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         findings.into_iter().for_each(|finding| self.add(finding));
@@ -349,10 +365,7 @@ impl Findings {
     /// Takes in what was told elsewhere.
     pub fn merge(&mut self, other: Self) {
         for (id, (kept, count)) in other.by_id {
-            let omitted = count - kept.len() as u64;
-            if omitted > 0 {
-                self.by_id.entry(id).or_default().1 += omitted;
-            }
+            self.add_omitted(id, count - kept.len() as u64);
             self.extend(kept);
         }
     }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use support::s3::{BUCKET, Fault, Server, TokioSleep};
 use trailproof::fetch::Retry;
 use trailproof::source::aws::Aws;
-use trailproof::source::directory::{self, Directory};
+use trailproof::source::directory::Directory;
 use trailproof::source::s3::S3Source;
 use trailproof::source::{Body, DigestMetadata, ListRequest, ObjectRef, Source, SourceError};
 
@@ -74,9 +74,9 @@ async fn list_all<S: Source>(
 async fn bytes(body: Result<Body, SourceError>) -> Result<Vec<u8>, SourceError> {
     match body? {
         Body::Bytes(bytes) => Ok(bytes.to_vec()),
-        Body::File(path) => {
+        Body::File(file) => {
             let mut buffer = Vec::new();
-            directory::read_file(&path, &mut buffer, 1 << 20).map(|()| buffer)
+            file.read(&mut buffer, 1 << 20).map(|()| buffer)
         }
     }
 }

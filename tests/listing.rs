@@ -91,7 +91,10 @@ fn found(inventory: &Inventory) -> (Vec<String>, Vec<String>, u64) {
     });
     let mut logs: Vec<String> = logs.collect();
     logs.sort();
-    (logs, inventory.misnamed.names.iter().cloned().collect(), inventory.misnamed.tally.objects)
+    let mut odd: Vec<String> = inventory.odd().map(|odd| odd.key.to_string()).collect();
+    odd.sort();
+    assert_eq!(inventory.misnamed.tally.objects, 0);
+    (logs, odd, inventory.odd_tally().objects)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -73,6 +73,11 @@ impl FromStr for OrgId {
 }
 
 impl Region {
+    /// For what lies in no Region's folder; no text parses to it.
+    pub fn none() -> Self {
+        Self(CompactString::const_new("unknown"))
+    }
+
     /// The name as it stands in keys.
     pub fn as_str(&self) -> &str {
         &self.0

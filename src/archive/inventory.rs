@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ids::OrgId;
-use super::key::{self, AccountRegion, DigestName, LogKind, LogName, ObjectName};
+use jiff::civil::Date;
+
+use super::folder::{Holds, Within};
+use super::ids::{OrgId, Region};
+use super::key::{self, AccountRegion, DigestName, LogKind, LogName, ObjectName, ParsedKey};
+use super::scope::Scope;
 
 /// A place where accounts' folders lie: a bucket and everything before the account in its keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +46,19 @@ pub struct ListedDigest {
     pub size: u64,
 }
 
+/// An object with content below a folder of logs that is no log by its name. Whoever reads the folder reads it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OddObject {
+    /// Its key.
+    pub key: Box<str>,
+    /// Under which root it lies.
+    pub root: RootIndex,
+    /// Stored bytes.
+    pub size: u64,
+    /// The folder of a day that it lies in.
+    pub day: Option<Date>,
+}
+
 /// What one account and Region holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holdings {
@@ -49,6 +66,8 @@ pub struct Holdings {
     pub logs: Vec<LogObject>,
     /// Digests.
     pub digests: Vec<ListedDigest>,
+    /// Objects with content among the logs under other names: the first in order.
+    pub odd: Vec<OddObject>,
 }
 
 /// How many objects, and their stored bytes.
@@ -61,6 +80,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { objects: self.objects + other.objects, bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
     /// Counts one object.
     pub fn add(&mut self, bytes: u64) {
         self.objects += 1;
@@ -81,6 +106,11 @@ pub struct Named {
 }
 
 impl Named {
+    /// Those that are only counted.
+    pub fn omitted(&self) -> u64 {
+        self.tally.objects.saturating_sub(self.names.len() as u64)
+    }
+
     fn add(&mut self, name: &str, bytes: u64) {
         self.tally.add(bytes);
         self.names.insert(name.to_owned());
@@ -90,6 +120,17 @@ impl Named {
     }
 }
 
+/// Objects with content below folders of logs that are no logs by their names, before they are sorted into places.
+#[derive(Debug, Clone, Default)]
+struct Odd {
+    /// All of them.
+    tally: Tally,
+    /// The first in order, by key and bucket, each with the place it belongs to.
+    kept: BTreeMap<(String, Arc<str>), (AccountRegion, OddObject)>,
+    /// How many were not kept.
+    omitted: u64,
+}
+
 /// What an archive holds.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
@@ -97,8 +138,12 @@ pub struct Inventory {
     pub roots: Vec<Root>,
     /// By account and Region.
     pub places: BTreeMap<AccountRegion, Holdings>,
-    /// Objects in CloudTrail folders with names that CloudTrail would not give.
+    /// Objects in CloudTrail folders with names that CloudTrail would not give, and that count for nothing: those among
+    /// digests, those without content, and those whose names readers of a folder leave out.
     pub misnamed: Named,
+    /// Objects with content below folders of logs, in no Region's folder.
+    pub regionless: BTreeMap<AccountRegion, Vec<OddObject>>,
+    odd: Odd,
     /// Objects of anyone else.
     pub foreign: Named,
     /// Placeholders for folders.
@@ -108,24 +153,62 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// One of these roots, in which nothing was found yet.
+    pub fn with_roots(roots: Vec<Root>) -> Self {
+        Self { roots, ..Self::default() }
+    }
+
     /// Files one object under what its key names.
-    pub fn add(&mut self, bucket: &Arc<str>, key: &str, size: u64) {
+    ///
+    /// What lies in a folder that was asked for belongs to it, even under the name of a log of a place that was not.
+    pub fn add(&mut self, bucket: &Arc<str>, key: &str, size: u64, scope: &Scope) {
+        if size == 0 && key.ends_with('/') {
+            self.folders += 1;
+            return;
+        }
         let parsed = key::parse(key);
-        match parsed.name {
-            ObjectName::Log(place, name) => {
-                let root = self.root(bucket, parsed.root, parsed.org.as_ref());
+        let ParsedKey { root, org, name, outer } = parsed;
+        match (name, outer) {
+            (ObjectName::Log(place, _) | ObjectName::Digest(place, _), Some(outer)) if !scope.includes(&place) => {
+                let Within { root, ref org, .. } = outer;
+                self.add_misnamed(bucket, key, size, (root, org.as_ref()), key::misnamed(&outer));
+            }
+            (ObjectName::Log(place, name), _) => {
+                let root = self.root(bucket, root, org.as_ref());
                 self.places.entry(place).or_default().logs.push(LogObject { name, root, size });
             }
-            ObjectName::Digest(place, name) => {
-                let root = self.root(bucket, parsed.root, parsed.org.as_ref());
+            (ObjectName::Digest(place, name), _) => {
+                let root = self.root(bucket, root, org.as_ref());
                 self.places.entry(place).or_default().digests.push(ListedDigest { name, root, size });
             }
-            ObjectName::Misnamed { place, .. } => {
-                self.places.entry(place).or_default();
-                self.misnamed.add(key, size);
+            (name @ ObjectName::Misnamed { .. }, _) => {
+                self.add_misnamed(bucket, key, size, (root, org.as_ref()), name);
             }
-            ObjectName::Folder => self.folders += 1,
-            ObjectName::Foreign => self.foreign.add(key, size),
+            (ObjectName::Foreign, _) => self.foreign.add(key, size),
+        }
+    }
+
+    fn add_misnamed(
+        &mut self,
+        bucket: &Arc<str>,
+        key: &str,
+        size: u64,
+        (root, org): (&str, Option<&OrgId>),
+        name: ObjectName,
+    ) {
+        let ObjectName::Misnamed { account, region, holds, day } = name else { return };
+        if holds == Holds::Digests || size == 0 || is_left_out(key) {
+            self.misnamed.add(key, size);
+            return;
+        }
+        let root = self.root(bucket, root, org);
+        let place = AccountRegion { account, region: region.unwrap_or_else(Region::none) };
+        let object = OddObject { key: key.into(), root, size, day };
+        self.odd.tally.add(size);
+        self.odd.kept.insert((key.to_owned(), bucket.clone()), (place, object));
+        if self.odd.kept.len() > NAMES_KEPT {
+            self.odd.kept.pop_last();
+            self.odd.omitted += 1;
         }
     }
 
@@ -139,15 +222,51 @@ impl Inventory {
         RootIndex::try_from(index).unwrap_or(RootIndex::MAX)
     }
 
+    /// Adds what another inventory holds.
+    pub fn absorb(&mut self, other: Self) {
+        let roots: Vec<RootIndex> =
+            other.roots.iter().map(|root| self.root(&root.bucket, &root.prefix, root.org.as_ref())).collect();
+        let moved = |root: RootIndex| roots[root as usize];
+        for (place, Holdings { logs, digests, odd }) in other.places {
+            let into = self.places.entry(place).or_default();
+            into.logs.extend(logs.into_iter().map(|log| LogObject { root: moved(log.root), ..log }));
+            into.digests.extend(digests.into_iter().map(|digest| ListedDigest { root: moved(digest.root), ..digest }));
+            into.odd.extend(odd.into_iter().map(|odd| OddObject { root: moved(odd.root), ..odd }));
+        }
+    }
+
     /// Sorts what every account and Region holds and drops what was listed twice.
     pub fn settle(&mut self) {
+        for (place, object) in std::mem::take(&mut self.odd.kept).into_values() {
+            match place.region == Region::none() {
+                true => self.regionless.entry(place).or_default().push(object),
+                false => self.places.entry(place).or_default().odd.push(object),
+            }
+        }
         for holdings in self.places.values_mut() {
             holdings.logs.sort_unstable();
             holdings.logs.dedup();
             holdings.digests.sort_unstable();
             holdings.digests.dedup();
+            holdings.odd.sort_unstable();
+            holdings.odd.dedup();
             holdings.logs.shrink_to_fit();
         }
+    }
+
+    /// All objects with content below folders of logs that are no logs by their names.
+    pub fn odd_tally(&self) -> Tally {
+        self.odd.tally
+    }
+
+    /// How many of them are only counted.
+    pub fn odd_omitted(&self) -> u64 {
+        self.odd.omitted
+    }
+
+    /// Those of them that are known by name, when the inventory is settled.
+    pub fn odd(&self) -> impl Iterator<Item = &OddObject> {
+        self.places.values().map(|holdings| &holdings.odd).chain(self.regionless.values()).flatten()
     }
 
     /// Objects and bytes of each kind of log, and of digests.
@@ -165,9 +284,60 @@ impl Inventory {
     }
 }
 
+/// Whether readers of a folder leave a file of this name out, as Athena, Spark and Hive do.
+pub fn is_left_out(key: &str) -> bool {
+    let name = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    name.starts_with(['.', '_'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The names of odd objects and of misnamed ones that an inventory of these keys holds, each with a byte.
+    fn told(keys: &[&str], scope: &Scope) -> (Vec<String>, Vec<String>) {
+        let mut inventory = Inventory::default();
+        let bucket: Arc<str> = "b".into();
+        keys.iter().for_each(|key| inventory.add(&bucket, key, 1, scope));
+        inventory.settle();
+        (inventory.odd().map(|odd| odd.key.to_string()).collect(), inventory.misnamed.names.into_iter().collect())
+    }
+
+    #[test]
+    fn what_readers_of_a_folder_of_logs_read_is_odd_and_the_rest_is_misnamed() {
+        let logs = "AWSLogs/111122223333/CloudTrail/";
+        let odd = ["evil.json.gz", "US-EAST-1/x", "us-east-1/2026/01/02/x/", "us-east-1/_x/y", "us-east-1/x"];
+        let odd: Vec<String> = odd.iter().map(|name| format!("{logs}{name}")).collect();
+        let left_out = [".DS_Store", "us-east-1/_temporary", "us-east-1/.x/"].map(|name| format!("{logs}{name}"));
+        let among_digests = "AWSLogs/111122223333/CloudTrail-Digest/x".to_owned();
+        let keys: Vec<&str> = odd.iter().chain(&left_out).chain([&among_digests]).map(String::as_str).collect();
+        let (mut found, misnamed) = told(&keys, &Scope::default());
+        let mut expected = odd.clone();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+        assert_eq!(misnamed.len(), 4, "{misnamed:?}");
+    }
+
+    #[test]
+    fn a_log_of_another_account_inside_a_folder_that_was_asked_for_belongs_to_the_folder() {
+        let key = "AWSLogs/111122223333/CloudTrail/AWSLogs/444455556666/CloudTrail/us-east-1/2026/01/02/444455556666_CloudTrail_us-east-1_20260102T0305Z_AbCdEfGhIjKlMnOp.json.gz";
+        assert_eq!(told(&[key], &Scope::default()).0, [] as [&str; 0]);
+        let scope = Scope { accounts: vec!["111122223333".parse().expect("an account")], ..Scope::default() };
+        assert_eq!(told(&[key], &scope).0, [key]);
+    }
+
+    #[test]
+    fn of_a_flood_of_odd_names_the_first_are_kept_and_all_are_counted() {
+        let (mut inventory, bucket): (_, Arc<str>) = (Inventory::default(), "b".into());
+        for n in (0..NAMES_KEPT + 5).rev() {
+            inventory.add(&bucket, &format!("AWSLogs/111122223333/CloudTrail/{n:06}"), 1, &Scope::default());
+        }
+        inventory.settle();
+        let last = inventory.odd().last().map(|odd| odd.key.to_string());
+        assert_eq!((inventory.odd_tally().objects, inventory.odd().count()), (NAMES_KEPT as u64 + 5, NAMES_KEPT));
+        assert_eq!(last, Some(format!("AWSLogs/111122223333/CloudTrail/{:06}", NAMES_KEPT - 1)));
+    }
 
     #[test]
     fn sizes_past_all_counting_do_not_start_anew() {

@@ -7,9 +7,9 @@
 //! digest := account "_CloudTrail-Digest_" region "_" trail "_" home "_" YYYYMMDD "T" HHMMSS "Z" [ "_backfill" ] ".json.gz"
 //! ```
 //!
-//! The `AWSLogs/` element is the one nearest the right-hand end that a valid tail follows, because Control Tower puts
-//! the organization id in front of the whole (`o-x/AWSLogs/o-x/…`). Digest names are parsed from both ends: a trail
-//! name may itself contain `_` and pieces that look like Regions.
+//! The `AWSLogs/` element is the one nearest the right-hand end that a folder of CloudTrail's follows ([`super::folder`]),
+//! because Control Tower puts the organization id in front of the whole (`o-x/AWSLogs/o-x/…`). Digest names are parsed
+//! from both ends: a trail name may itself contain `_` and pieces that look like Regions.
 //!
 //! Invariant: a parsed name renders to exactly the key it was parsed from; a key that would not is not parsed.
 //! Spec: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html>
@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
+use super::folder::{self, Holds, Step, Within};
 use super::ids::{AccountId, OrgId, Region};
 
 /// What a log file holds, by the folder that CloudTrail puts it in.
@@ -59,7 +60,7 @@ impl LogKind {
         }
     }
 
-    fn from_folder(folder: &str) -> Option<Self> {
+    pub(super) fn from_folder(folder: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.folder() == folder)
     }
 }
@@ -123,12 +124,14 @@ pub enum ObjectName {
     /// An object in a CloudTrail folder whose name CloudTrail would not give it.
     Misnamed {
         /// Whose folder it lies in.
-        place: AccountRegion,
-        /// Whether that folder is a digest folder.
-        among_digests: bool,
+        account: AccountId,
+        /// The Region whose folder it lies in, however that is written; absent where it lies in none.
+        region: Option<Region>,
+        /// What that folder holds.
+        holds: Holds,
+        /// The folder of a day that it lies in.
+        day: Option<Date>,
     },
-    /// A zero-byte placeholder for a folder.
-    Folder,
     /// Not CloudTrail's.
     Foreign,
 }
@@ -147,54 +150,50 @@ pub struct ParsedKey<'a> {
     pub org: Option<OrgId>,
     /// What is named below it.
     pub name: ObjectName,
+    /// The folder of CloudTrail's that the whole of this root lies in.
+    pub outer: Option<Within<'a>>,
 }
 
 /// Takes a key apart.
 pub fn parse(key: &str) -> ParsedKey<'_> {
-    let nothing = |name| ParsedKey { root: "", org: None, name };
-    if key.ends_with('/') {
-        return nothing(ObjectName::Folder);
-    }
-    let mut end = key.len();
-    while let Some(at) = key[..end].rfind("AWSLogs/") {
-        if at == 0 || key.as_bytes()[at - 1] == b'/' {
-            let tail = &key[at + "AWSLogs/".len()..];
-            if let Some((org, account, name)) = parse_tail(tail) {
-                return ParsedKey { root: &key[..key.len() - account.len()], org, name };
-            }
-        }
-        end = at;
-    }
-    nothing(ObjectName::Foreign)
+    let located = folder::locate(key);
+    let (within, outer) = match (located.step, located.outer) {
+        (Step::Within(within), outer) => (within, outer),
+        (_, Some(outer)) => (outer, None),
+        (_, None) => return ParsedKey { root: "", org: None, name: ObjectName::Foreign, outer: None },
+    };
+    let name = name_in(&within).unwrap_or_else(|| misnamed(&within));
+    ParsedKey { root: within.root, org: within.org, name, outer }
 }
 
-/// The organization, everything from the account on, and what it names; `None` when it is no CloudTrail folder at all.
-fn parse_tail(tail: &str) -> Option<(Option<OrgId>, &str, ObjectName)> {
-    let (first, after_first) = tail.split_once('/')?;
-    let (org, from_account) = match first.parse::<OrgId>() {
-        Ok(org) => (Some(org), after_first),
-        Err(_) => (None, tail),
+/// Whether the last part of a path looks like the name of a log or digest, wherever it lies.
+pub fn is_named_like_cloudtrails(path: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or_default();
+    file.split_once('_')
+        .is_some_and(|(account, rest)| account.parse::<AccountId>().is_ok() && rest.starts_with("CloudTrail"))
+}
+
+/// What a key names below its folder, if it is what CloudTrail would put there.
+fn name_in(within: &Within<'_>) -> Option<ObjectName> {
+    let (region, rest) = within.region()?;
+    let place = AccountRegion { account: within.account, region };
+    let (day, file) = parse_dated(rest)?;
+    let named = match within.holds {
+        Holds::Logs(kind) => parse_log(&place, kind, day, file),
+        Holds::Digests => parse_digest(&place, day, file),
+        Holds::OtherLogs => None,
     };
-    let (account, rest) = from_account.split_once('/')?;
-    let account = account.parse::<AccountId>().ok()?;
-    let (folder, rest) = rest.split_once('/')?;
-    let kind = LogKind::from_folder(folder);
-    let among_digests = folder == DIGEST_FOLDER;
-    if kind.is_none() && !among_digests {
-        return None;
-    }
-    let (region, rest) = rest.split_once('/')?;
-    let place = AccountRegion { account, region: region.parse().ok()? };
-    let name = parse_dated(rest).and_then(|(day, file)| match kind {
-        Some(kind) => parse_log(&place, kind, day, file),
-        None => parse_digest(&place, day, file),
-    });
-    let name = match name {
-        Some(Named::Log(name)) => ObjectName::Log(place, name),
-        Some(Named::Digest(name)) => ObjectName::Digest(place, name),
-        None => ObjectName::Misnamed { place, among_digests },
-    };
-    Some((org, from_account, name))
+    Some(match named? {
+        Named::Log(name) => ObjectName::Log(place, name),
+        Named::Digest(name) => ObjectName::Digest(place, name),
+    })
+}
+
+/// What a key in a folder of CloudTrail's says that names nothing of CloudTrail's.
+pub(super) fn misnamed(within: &Within<'_>) -> ObjectName {
+    let region = within.region_in_any_case();
+    let day = within.rest.split_once('/').and_then(|(_, rest)| parse_day_folders(rest.get(..11)?));
+    ObjectName::Misnamed { account: within.account, region, holds: within.holds, day }
 }
 
 enum Named {
@@ -366,7 +365,7 @@ mod tests {
         match parsed.name {
             ObjectName::Log(place, name) => Some(name.key(parsed.root, &place)),
             ObjectName::Digest(place, name) => Some(name.key(parsed.root, &place)),
-            _ => None,
+            ObjectName::Misnamed { .. } | ObjectName::Foreign => None,
         }
     }
 
@@ -419,6 +418,24 @@ mod tests {
     }
 
     #[test]
+    fn whatever_lies_below_a_folder_of_cloudtrails_is_in_it() {
+        for (below, region, day) in [
+            ("CloudTrail/evil.json.gz", None, None),
+            ("CloudTrail/", None, None),
+            ("CloudTrail/US-EAST-1/2026/01/02/x.json.gz", Some("us-east-1"), Some(Date::constant(2026, 1, 2))),
+            ("CloudTrail/us-east-1/2026/01/02/evil/", Some("us-east-1"), Some(Date::constant(2026, 1, 2))),
+            ("CloudTrail/us-east-1/2026/13/02/x", Some("us-east-1"), None),
+            ("CloudTrail-Unheard-Of/us-east-1/x", Some("us-east-1"), None),
+        ] {
+            let key = format!("AWSLogs/111122223333/{below}");
+            let ObjectName::Misnamed { region: its_region, day: its_day, .. } = parse(&key).name else {
+                panic!("{key}: {:?}", parse(&key));
+            };
+            assert_eq!((its_region.as_ref().map(Region::as_str), its_day), (region, day), "{key}");
+        }
+    }
+
+    #[test]
     fn other_services_are_foreign() {
         for key in [
             "AWSLogs/111122223333/Config/us-east-1/2026/1/2/x.json.gz",
@@ -427,7 +444,7 @@ mod tests {
             "",
             "ÄWSLogs/AWSLogs/ü/CloudTrail/",
         ] {
-            assert!(matches!(parse(key).name, ObjectName::Foreign | ObjectName::Folder), "{key}");
+            assert!(matches!(parse(key).name, ObjectName::Foreign), "{key}");
         }
     }
 
@@ -445,7 +462,7 @@ mod tests {
             let place = AccountRegion { account: "000011112222".parse().expect("account"), region: "us-gov-west-1".parse().expect("Region") };
             let name = LogName { day: Date::constant(2026, 2, 28), minute, kind: LogKind::ALL[kind], unique: unique.into() };
             let key = name.key("p/q/AWSLogs/", &place);
-            let expected = ParsedKey { root: "p/q/AWSLogs/", org: None, name: ObjectName::Log(place, name) };
+            let expected = ParsedKey { root: "p/q/AWSLogs/", org: None, name: ObjectName::Log(place, name), outer: None };
             proptest::prop_assert_eq!(parse(&key), expected);
         }
     }

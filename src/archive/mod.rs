@@ -1,5 +1,6 @@
 //! What the names in an archive mean: keys, identifiers, periods. No I/O.
 
+pub mod folder;
 pub mod ids;
 pub mod inventory;
 pub mod key;

@@ -139,11 +139,15 @@ impl Listing {
             tally: named.tally,
             names: named.names.iter().cloned().collect(),
         };
+        let mut misnamed = others(&inventory.misnamed);
+        misnamed.tally = misnamed.tally.and(inventory.odd_tally());
+        misnamed.names.extend(inventory.odd().map(|odd| odd.key.to_string()));
+        misnamed.names.sort_unstable();
         Self {
             schema: "trailproof.ls/1",
             archive: archive.to_string(),
             rows: rows.collect(),
-            misnamed: others(&inventory.misnamed),
+            misnamed,
             foreign: others(&inventory.foreign),
             folders: inventory.folders,
             unlisted_folders,

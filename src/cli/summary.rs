@@ -126,6 +126,7 @@ fn outcomes(outcomes: Outcomes) -> String {
         (outcomes.unlisted, "unlisted"),
         (outcomes.uncovered, "uncovered"),
         (outcomes.pending, "pending"),
+        (outcomes.copied, "copied"),
     ];
     let told: Vec<String> = parts
         .into_iter()

@@ -1,19 +1,19 @@
 //! Reads and checks the digests of one account and Region, following signed pointers wherever they lead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Mutex;
 
-use super::{Context, spawn};
+use super::{Context, discover, spawn};
 use crate::archive::ids::Region;
 use crate::archive::inventory::{Holdings, Inventory, Root};
-use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, LogKind, ObjectName};
+use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, ObjectName};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::source::aws::{Aws, AwsOnDemand};
-use crate::source::{Body, ListRequest, ObjectRef, Source, SourceError, directory};
+use crate::source::{Body, ObjectRef, Source, SourceError};
 use crate::verify::chain::{Conclusion, Group};
 use crate::verify::digest::Recorded;
 use crate::verify::edges::Period;
@@ -24,7 +24,7 @@ use crate::verify::window::{Coverage, Window};
 /// Stored digests larger than this are not read; a digest takes about 60 bytes a log, compressed.
 const MAX_STORED: u64 = 64 << 20;
 
-/// Rounds of following pointers into places that the listing did not show.
+/// Rounds of following pointers one by one, where what they lead to cannot be listed.
 const MAX_ROUNDS: usize = 10_000;
 
 /// Times for which CloudTrail is asked for keys, at most, for one account and Region.
@@ -121,16 +121,29 @@ pub struct Judged {
     pub conclusion: Conclusion,
 }
 
+/// What was listed of the archive.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// The bucket (empty for a directory).
+    pub bucket: &'a str,
+    /// What its keys start with.
+    pub prefix: &'a str,
+    /// Where accounts' folders were found.
+    pub roots: &'a [Root],
+}
+
 /// Reads, checks and judges every digest of one account and Region.
 pub async fn judge<S: Source, K: KeyService>(
     context: &Context<S>,
     keys: &Keys<K>,
-    roots: &[Root],
+    listed: Listed<'_>,
     place: AccountRegion,
     holdings: Holdings,
     period: Period,
 ) -> Judged {
-    let mut inventory = Inventory { roots: roots.to_vec(), ..Inventory::default() };
+    let roots = listed.roots;
+    let mut inventory = Inventory::with_roots(roots.to_vec());
+    let mut old_places = OldPlaces { listed, listed_since: BTreeSet::new() };
     let mut findings = Vec::new();
     let in_scope = |name: &DigestName| context.scope.includes_digest(name.end);
     let named = holdings.digests.iter().filter(|digest| in_scope(&digest.name)).map(|digest| {
@@ -145,7 +158,7 @@ pub async fn judge<S: Source, K: KeyService>(
     let earlier: Vec<DigestName> = earlier.cloned().collect();
     inventory.places.insert(place.clone(), holdings);
     let mut group = Group { digests: read_all(context, named).await, earlier, ..Group::default() };
-    for _ in 0..MAX_ROUNDS {
+    for round in 0..=MAX_ROUNDS {
         let ring = keys.for_group(&place.region, &group, &mut findings).await;
         let of_place = place.clone();
         group = context
@@ -158,7 +171,13 @@ pub async fn judge<S: Source, K: KeyService>(
         if wanted.is_empty() || context.is_cancelled() {
             break;
         }
-        follow(context, &place, wanted, &mut group, &mut inventory, &mut findings).await;
+        if round == MAX_ROUNDS {
+            let sentence = format!("only {MAX_ROUNDS} digests were followed one by one; older ones were not looked at");
+            let finding = Finding::new(FindingId::CapReached, place.to_string(), sentence);
+            findings.push(finding.with_hint("let what the pointers lead to be listed, or verify it by itself"));
+            break;
+        }
+        old_places.follow(context, &place, wanted, &mut group, &mut inventory, &mut findings).await;
     }
     let of_place = place.clone();
     let checkpoint = context.checkpoint.clone();
@@ -203,9 +222,7 @@ async fn read_one<S: Source>(context: &Context<S>, name: DigestName, place: Reco
                     let mut buffer = Vec::new();
                     let stored = match &body {
                         Body::Bytes(bytes) => Ok(bytes.as_ref()),
-                        Body::File(path) => {
-                            directory::read_file(path, &mut buffer, MAX_STORED).map(|()| buffer.as_slice())
-                        }
+                        Body::File(file) => file.read(&mut buffer, MAX_STORED).map(|()| buffer.as_slice()),
                     };
                     match stored {
                         Ok(stored) => DigestObject::read(name, place, stored, metadata, &moves),
@@ -217,89 +234,97 @@ async fn read_one<S: Source>(context: &Context<S>, name: DigestName, place: Reco
     }
 }
 
-/// Looks where signed pointers lead. Another bucket is listed for this account and Region, and becomes part of it.
-async fn follow<S: Source>(
-    context: &Context<S>,
-    place: &AccountRegion,
-    wanted: Vec<Recorded>,
-    group: &mut Group,
-    inventory: &mut Inventory,
-    findings: &mut Vec<Finding>,
-) {
-    for recorded in wanted {
-        let parsed = key::parse(&recorded.key);
-        let name = match parsed.name {
-            ObjectName::Digest(of, name) if of == *place => name,
-            _ => {
-                group.absent.insert(recorded);
+/// Where digests lay before, as signed pointers say: each is listed once, for this account and Region, and becomes part of
+/// it.
+struct OldPlaces<'a> {
+    listed: Listed<'a>,
+    listed_since: BTreeSet<(Arc<str>, String)>,
+}
+
+impl OldPlaces<'_> {
+    /// Looks where signed pointers lead.
+    async fn follow<S: Source>(
+        &mut self,
+        context: &Context<S>,
+        place: &AccountRegion,
+        wanted: Vec<Recorded>,
+        group: &mut Group,
+        inventory: &mut Inventory,
+        findings: &mut Vec<Finding>,
+    ) {
+        for recorded in wanted {
+            let parsed = key::parse(&recorded.key);
+            let name = match parsed.name {
+                ObjectName::Digest(of, name) if of == *place => name,
+                _ => {
+                    group.absent.insert(recorded);
+                    continue;
+                }
+            };
+            let bucket: Arc<str> = recorded.bucket.as_str().into();
+            if self.is_new(place, &bucket, parsed.root) {
+                let found = list_place(context, place, &bucket, parsed.root, findings).await;
+                let named = take_in(found, place, group, inventory);
+                let named = named.into_iter().filter(|(name, _, _)| context.scope.includes_digest(name.end));
+                group.digests.extend(read_all(context, named.collect()).await);
+            }
+            if group.digests.iter().any(|digest| digest.place == recorded) {
                 continue;
             }
-        };
-        let bucket: Arc<str> = recorded.bucket.as_str().into();
-        let known = inventory.roots.iter().any(|root| root.bucket == bucket);
-        if !known {
-            let before: Vec<_> = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
-            inventory.root(&bucket, parsed.root, parsed.org.as_ref());
-            list_place(context, place, &bucket, parsed.root, inventory, findings).await;
-            let added = inventory.places.get(place).map(|h| h.digests.clone()).unwrap_or_default();
-            let named = added.into_iter().filter(|digest| !before.contains(digest)).map(|digest| {
-                let root = &inventory.roots[digest.root as usize];
-                let key = digest.name.key(&root.prefix, place);
-                (digest.name, Recorded { bucket: root.bucket.to_string(), key }, digest.size)
-            });
-            let named: Vec<_> = named.filter(|(name, _, _)| context.scope.includes_digest(name.end)).collect();
-            group.digests.extend(read_all(context, named).await);
+            let digest = read_one(context, name, recorded.clone(), 0).await;
+            if digest.is_missing() {
+                group.absent.insert(recorded);
+            } else {
+                group.digests.push(digest);
+            }
         }
-        if group.digests.iter().any(|digest| digest.place == recorded) {
-            continue;
-        }
-        let digest = read_one(context, name, recorded.clone(), 0).await;
-        if digest.is_missing() {
-            group.absent.insert(recorded);
-        } else {
-            group.digests.push(digest);
-        }
+    }
+
+    /// Whether a root was not listed yet for this account and Region.
+    fn is_new(&mut self, place: &AccountRegion, bucket: &Arc<str>, root: &str) -> bool {
+        let digests = format!("{root}{}/{DIGEST_FOLDER}/{}/", place.account, place.region);
+        let was_listed = **bucket == *self.listed.bucket && digests.starts_with(self.listed.prefix);
+        !was_listed && self.listed_since.insert((bucket.clone(), root.to_owned()))
     }
 }
 
-/// Lists one account and Region in a bucket that the archive moved from.
+/// Adds what was found in an old place to the rest, and names the digests in it that are new.
+fn take_in(
+    found: Inventory,
+    place: &AccountRegion,
+    group: &Group,
+    inventory: &mut Inventory,
+) -> Vec<(DigestName, Recorded, u64)> {
+    let known: BTreeSet<&Recorded> = group.digests.iter().map(|digest| &digest.place).collect();
+    let digests = found.places.get(place).map(|holdings| holdings.digests.as_slice()).unwrap_or_default();
+    let named = digests.iter().map(|digest| {
+        let root = &found.roots[digest.root as usize];
+        let key = digest.name.key(&root.prefix, place);
+        (digest.name.clone(), Recorded { bucket: root.bucket.to_string(), key }, digest.size)
+    });
+    let named = named.filter(|(_, place, _)| !known.contains(place)).collect();
+    inventory.absorb(found);
+    named
+}
+
+/// Lists one account and Region where the archive lay before.
 async fn list_place<S: Source>(
     context: &Context<S>,
     place: &AccountRegion,
     bucket: &Arc<str>,
     root: &str,
-    inventory: &mut Inventory,
     findings: &mut Vec<Finding>,
-) {
-    let folders = LogKind::ALL.into_iter().map(LogKind::folder).chain([DIGEST_FOLDER]);
-    for folder in folders {
-        let path = format!("{root}{}/{folder}/{}/", place.account, place.region);
-        let mut continuation: Option<String> = None;
-        loop {
-            let request = ListRequest {
-                bucket,
-                prefix: &path,
-                by_folder: false,
-                continuation: continuation.as_deref(),
-                after: None,
-            };
-            match context.retry.run(|| context.source.list(request)).await {
-                Ok(page) => {
-                    for object in &page.objects {
-                        inventory.add(bucket, &object.key, object.size);
-                    }
-                    continuation = page.next;
-                }
-                Err(error) => {
-                    let folder = format!("s3://{bucket}/{path}");
-                    let sentence = format!("the chain came from this folder, which cannot be listed: {error}");
-                    findings.push(Finding::new(FindingId::ListingFailed, folder, sentence));
-                    return;
-                }
-            }
-            if continuation.is_none() {
-                break;
-            }
+) -> Inventory {
+    match discover::discover_place(context, bucket, root, place).await {
+        Ok((inventory, told)) => {
+            findings.extend(told);
+            inventory
+        }
+        Err(error) => {
+            let folder = format!("s3://{bucket}/{root}{}", place.account);
+            let sentence = format!("the chain came from this folder, which cannot be listed: {error}");
+            findings.push(Finding::new(FindingId::ListingFailed, folder, sentence));
+            Inventory::default()
         }
     }
 }

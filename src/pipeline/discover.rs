@@ -20,13 +20,13 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, spawn};
-use crate::archive::ids::{AccountId, OrgId, Region};
-use crate::archive::inventory::Inventory;
+use crate::archive::folder::{self, Holds, Step, Within};
+use crate::archive::inventory::{Inventory, is_left_out};
 use crate::archive::key::{AccountRegion, DIGEST_FOLDER, LogKind};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
-use crate::source::{ListRequest, Page, Source, SourceError};
+use crate::source::{ListRequest, NotFollowed, Page, Refused, Source, SourceError};
 
 /// Folders of a directory that are listed at once.
 const LOCAL_AT_ONCE: usize = 3;
@@ -68,6 +68,38 @@ pub async fn discover<S: Source>(
     prefix: &str,
     thoroughness: Thoroughness,
 ) -> Result<(Inventory, Vec<Finding>), SourceError> {
+    list_all(context, bucket, vec![prefix.to_owned()], thoroughness).await
+}
+
+/// Lists everything in scope of one account and Region below `root` of `bucket`, which need not be the archive's.
+///
+/// # Errors
+/// As [`discover`].
+pub async fn discover_place<S: Source>(
+    context: &Context<S>,
+    bucket: &Arc<str>,
+    root: &str,
+    place: &AccountRegion,
+) -> Result<(Inventory, Vec<Finding>), SourceError> {
+    let folders = LogKind::ALL.into_iter().map(LogKind::folder).chain([DIGEST_FOLDER]);
+    let folders = folders.map(|folder| format!("{root}{}/{folder}/{}/", place.account, place.region));
+    let (mut inventory, mut findings) =
+        list_all(context, bucket, folders.collect(), Thoroughness::CloudTrailOnly).await?;
+    inventory.places.retain(|found, _| found == place);
+    if !bucket.is_empty() {
+        for finding in findings.iter_mut().filter(|finding| finding.id == FindingId::ListingFailed) {
+            finding.object = format!("s3://{bucket}/{}", finding.object);
+        }
+    }
+    Ok((inventory, findings))
+}
+
+async fn list_all<S: Source>(
+    context: &Context<S>,
+    bucket: &Arc<str>,
+    prefixes: Vec<String>,
+    thoroughness: Thoroughness,
+) -> Result<(Inventory, Vec<Finding>), SourceError> {
     let mut listing = Listing {
         scope: &context.scope,
         is_local: S::IS_LOCAL,
@@ -75,7 +107,9 @@ pub async fn discover<S: Source>(
         queue: VecDeque::new(),
         inventory: Inventory::default(),
     };
-    listing.follow(bucket.clone(), prefix.to_owned(), None);
+    for prefix in prefixes {
+        listing.follow(bucket.clone(), prefix, None);
+    }
     let mut findings = Vec::new();
     let mut running = FuturesUnordered::new();
     // Pages of a directory hold whole Regions and come faster than they are filed.
@@ -89,6 +123,7 @@ pub async fn discover<S: Source>(
         match outcome {
             Ok(page) => {
                 Metrics::add(&context.metrics.listed, page.objects.len() as u64);
+                findings.extend(page.refused.iter().filter_map(|refused| listing.not_followed(refused)));
                 listing.take(work, page);
             }
             Err(error @ SourceError::NoSuchPlace { .. }) => return Err(error),
@@ -108,8 +143,9 @@ pub async fn discover<S: Source>(
 }
 
 async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result<Page, SourceError>) {
-    let (source, retry) = (context.source.clone(), context.retry);
+    let (source, retry, requests) = (context.source.clone(), context.retry, context.requests.clone());
     spawn(async move {
+        let _permit = requests.acquire_owned().await;
         let page = retry
             .run(|| {
                 source.list(ListRequest {
@@ -124,6 +160,15 @@ async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result
         (work, page)
     })
     .await
+}
+
+/// How a folder is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// What lies directly in it, and the folders in it.
+    ByFolder,
+    /// Everything below it.
+    Flat,
 }
 
 struct Listing<'a> {
@@ -148,7 +193,7 @@ impl Listing<'_> {
         let after = work.split.as_ref().map(|split| split.after.clone());
         let is_new = |key: &str| after.as_deref().is_none_or(|after| key > after);
         for object in page.objects.iter().filter(|object| is_new(&object.key)) {
-            self.inventory.add(&work.bucket, &object.key, object.size);
+            self.inventory.add(&work.bucket, &object.key, object.size, self.scope);
         }
         for folder in page.folders {
             let holds_last = after.as_deref().is_some_and(|after| after.starts_with(&folder));
@@ -169,58 +214,86 @@ impl Listing<'_> {
         }
     }
 
+    /// What is said of something in a directory that was passed over, if it may be or hold what was asked for.
+    fn not_followed(&self, refused: &Refused) -> Option<Finding> {
+        let Refused { key, why } = refused;
+        let as_folder = format!("{key}/");
+        let step = folder::locate(&as_folder).step;
+        let may_lead_to_cloudtrails = match step {
+            Step::Above => *why == NotFollowed::FolderOutside || as_folder.ends_with("AWSLogs/"),
+            _ => true,
+        };
+        if !may_lead_to_cloudtrails || is_left_out(key) || self.asked(&step, None).is_none() {
+            return None;
+        }
+        let (id, hint) = match why {
+            NotFollowed::NoFile => (FindingId::NotAFile, "it was not opened; find out who made it"),
+            _ => (FindingId::LinkNotFollowed, "copy what it leads to into the directory, or mount it there"),
+        };
+        Some(Finding::new(id, key, format!("what stands here was not looked at: {why}")).with_hint(hint))
+    }
+
     /// Queues a folder, unless it is out of scope.
     fn follow(&mut self, bucket: Arc<str>, prefix: String, split: Option<Split>) {
-        let by_folder = match role(&prefix) {
-            Role::Above => true,
-            Role::Organization(org) => {
-                if !self.scope.includes_organization(Some(&org)) {
-                    return;
-                }
-                true
-            }
-            Role::Account(org, account) => {
-                if !self.scope.includes_organization(org.as_ref()) || !self.scope.includes_account(account) {
-                    return;
-                }
-                true
-            }
-            Role::OtherService => {
-                if self.thoroughness == Thoroughness::CloudTrailOnly {
+        let located = folder::locate(&prefix);
+        let asked = self.asked(&located.step, split.as_ref());
+        // What readers of a folder read that was asked for is listed, whatever lies between.
+        let in_outer = || located.outer.as_ref().filter(|outer| self.asks_for(outer)).map(|_| How::Flat);
+        let by_folder = match asked.or_else(in_outer) {
+            Some(how) => how == How::ByFolder,
+            None => {
+                if located.step == Step::OtherService {
                     self.inventory.left_alone.insert(prefix);
-                    return;
                 }
-                false
-            }
-            Role::Kind(kind) => {
-                if kind.is_some_and(|kind| !self.scope.includes_kind(kind)) {
-                    return;
-                }
-                true
-            }
-            Role::Region(place) => {
-                if !self.scope.includes(&place) {
-                    return;
-                }
-                self.is_local || self.scope.from.is_some() || self.scope.to.is_some()
-            }
-            Role::Dates(dates) => {
-                if !self.may_hold(&dates) {
-                    return;
-                }
-                dates.matches('/').count() < split.as_ref().map_or(3, |split| split.depth)
+                return;
             }
         };
         self.queue.push_back(Work { bucket, prefix, by_folder, continuation: None, split });
+    }
+
+    /// How a folder is listed; `None` where it was not asked for.
+    fn asked(&self, step: &Step<'_>, split: Option<&Split>) -> Option<How> {
+        match step {
+            Step::Above => Some(How::ByFolder),
+            Step::Organization(org) => self.scope.includes_organization(Some(org)).then_some(How::ByFolder),
+            Step::Account(org, account) => {
+                let asked = self.scope.includes_organization(org.as_ref()) && self.scope.includes_account(*account);
+                asked.then_some(How::ByFolder)
+            }
+            Step::OtherService => (self.thoroughness == Thoroughness::Everything).then_some(How::Flat),
+            Step::Within(within) if !self.asks_for(within) => None,
+            Step::Within(within) => match below(within) {
+                Below::Nothing => Some(How::ByFolder),
+                Below::Region if self.is_local || self.scope.from.is_some() || self.scope.to.is_some() => {
+                    Some(How::ByFolder)
+                }
+                Below::Region | Below::Odd => Some(How::Flat),
+                Below::Dates(dates) if !self.may_hold(dates) => None,
+                Below::Dates(dates) => {
+                    let depth = split.map_or(3, |split| split.depth);
+                    Some(if dates.matches('/').count() < depth { How::ByFolder } else { How::Flat })
+                }
+            },
+        }
+    }
+
+    /// Whether a folder of logs or digests was asked for, as far as its account, kind and Region tell. One that is of no
+    /// Region may be of any.
+    fn asks_for(&self, within: &Within<'_>) -> bool {
+        let region = within.region_in_any_case();
+        let kinds = &self.scope.kinds;
+        let kind = within.holds == Holds::Digests
+            || kinds.is_empty()
+            || within.holds.kind().is_some_and(|kind| kinds.contains(&kind));
+        kind && self.scope.includes_account(within.account)
+            && region.is_none_or(|region| self.scope.includes_region(&region))
     }
 
     /// Whether a folder of a year, month or day (`2026/`, `2026/01/`, …) may hold what is asked for.
     ///
     /// A day of slack on either side: digests end later than their logs, and names are UTC.
     fn may_hold(&self, dates: &str) -> bool {
-        let numbers: Option<Vec<i16>> =
-            dates.split('/').filter(|part| !part.is_empty()).map(|n| n.parse().ok()).collect();
-        let Some((first, last)) = numbers.as_deref().and_then(span_of) else { return true };
+        let Some((first, last)) = span_of(dates) else { return true };
         let day = SignedDuration::from_hours(24);
         let bound = |time: Timestamp, slack| {
             time.checked_add(slack)
@@ -234,71 +307,57 @@ impl Listing<'_> {
 
 /// Where a flat listing of `prefix` is better split, whose page goes from key `first` to key `last`.
 fn split_at(prefix: &str, first: &str, last: &str) -> Option<Split> {
-    let above = match role(prefix) {
-        Role::Region(_) => 0,
-        Role::Dates(dates) => dates.matches('/').count(),
-        _ => return None,
+    let Step::Within(within) = folder::locate(prefix).step else { return None };
+    let above = match below(&within) {
+        Below::Region => 0,
+        Below::Dates(dates) => dates.matches('/').count(),
+        Below::Nothing | Below::Odd => return None,
     };
     let shared = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
     let depth = above + last.get(prefix.len()..shared)?.matches('/').count();
     (depth > above && depth <= 3).then(|| Split { after: last.into(), depth })
 }
 
-/// First and last day of a year, month or day.
-fn span_of(numbers: &[i16]) -> Option<(Date, Date)> {
-    let part = |at: usize| numbers.get(at).map(|&n| i8::try_from(n).ok());
-    match (numbers.first()?, part(1), part(2)) {
-        (&year, None, None) => Some((Date::new(year, 1, 1).ok()?, Date::new(year, 12, 31).ok()?)),
-        (&year, Some(month), None) => {
-            let first = Date::new(year, month?, 1).ok()?;
+/// First and last day of the folder of a year, month or day, written as CloudTrail writes them.
+fn span_of(dates: &str) -> Option<(Date, Date)> {
+    let parts: Vec<&str> = dates.split_terminator('/').collect();
+    let number = |at: usize, digits: usize| {
+        let text: &&str = parts.get(at)?;
+        let written = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
+        written.then(|| text.parse::<i16>().ok()).flatten()
+    };
+    let (year, month, day) = (number(0, 4)?, number(1, 2), number(2, 2));
+    let small = |number: Option<i16>| i8::try_from(number?).ok();
+    match parts.len() {
+        1 => Some((Date::new(year, 1, 1).ok()?, Date::new(year, 12, 31).ok()?)),
+        2 => {
+            let first = Date::new(year, small(month)?, 1).ok()?;
             Some((first, first.last_of_month()))
         }
-        (&year, Some(month), Some(day)) => {
-            let day = Date::new(year, month?, day?).ok()?;
+        _ => {
+            let day = Date::new(year, small(month)?, small(day)?).ok()?;
             Some((day, day))
         }
-        _ => None,
     }
 }
 
-/// What a folder is, by its path.
-enum Role {
-    Above,
-    Organization(OrgId),
-    Account(Option<OrgId>, AccountId),
-    OtherService,
-    /// The folder of a kind of log, or of digests.
-    Kind(Option<LogKind>),
-    Region(AccountRegion),
+/// What stands in a folder of logs or digests above a listing.
+enum Below<'a> {
+    /// The folder itself.
+    Nothing,
+    /// A Region's folder.
+    Region,
     /// Below a Region: `2026/`, `2026/01/`, `2026/01/02/`, or anything else that someone put there.
-    Dates(String),
+    Dates(&'a str),
+    /// What CloudTrail would not make there.
+    Odd,
 }
 
-fn role(prefix: &str) -> Role {
-    let Some(at) = prefix.rfind("AWSLogs/").filter(|&at| at == 0 || prefix.as_bytes()[at - 1] == b'/') else {
-        return Role::Above;
-    };
-    let tail = &prefix[at + "AWSLogs/".len()..];
-    let mut parts = tail.split_terminator('/');
-    let Some(first) = parts.next() else { return Role::Above };
-    let (org, account) = match first.parse::<OrgId>() {
-        Ok(org) => match parts.next() {
-            None => return Role::Organization(org),
-            Some(account) => (Some(org), account),
-        },
-        Err(_) => (None, first),
-    };
-    let Ok(account) = account.parse::<AccountId>() else { return Role::OtherService };
-    let Some(folder) = parts.next() else { return Role::Account(org, account) };
-    let kind = LogKind::ALL.into_iter().find(|kind| kind.folder() == folder);
-    if kind.is_none() && folder != DIGEST_FOLDER {
-        return Role::OtherService;
+fn below<'a>(within: &Within<'a>) -> Below<'a> {
+    match within.region() {
+        _ if within.rest.is_empty() => Below::Nothing,
+        Some((_, "")) => Below::Region,
+        Some((_, dates)) => Below::Dates(dates),
+        None => Below::Odd,
     }
-    let Some(region) = parts.next() else { return Role::Kind(kind) };
-    let Ok(region) = region.parse::<Region>() else { return Role::OtherService };
-    let rest: Vec<&str> = parts.collect();
-    if rest.is_empty() {
-        return Role::Region(AccountRegion { account, region });
-    }
-    Role::Dates(rest.join("/") + "/")
 }

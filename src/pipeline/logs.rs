@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::batches::{in_day_order, into_batches};
-use super::plan::{Listed, PlacePlan, PlannedLog};
+use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent, Watched};
 use super::{Context, spawn};
 use crate::archive::ids::OrgId;
@@ -20,7 +20,7 @@ use crate::gunzip::{self, Content, Damage, Inflated};
 use crate::metrics::Metrics;
 use crate::report::{Findings, Outcomes, Records};
 use crate::sha256::Sha256;
-use crate::source::{Body, ObjectRef, Source, SourceError, directory};
+use crate::source::{Body, ObjectRef, Source, SourceError};
 use crate::verify::log::{self, Hashes, Verdict};
 
 /// Content up to this size is inflated by any worker at any time; larger content one log at a time.
@@ -296,6 +296,8 @@ enum Kind {
     Missing,
     Unreadable,
     Malformed,
+    /// No digest names it, and its content is that of a log that one names.
+    Copied,
     Judged(Integrity),
 }
 
@@ -316,6 +318,7 @@ impl Part {
             Kind::Missing => &mut outcomes.missing,
             Kind::NotReached | Kind::Unreadable => &mut outcomes.unreadable,
             Kind::Malformed => &mut outcomes.malformed,
+            Kind::Copied => &mut outcomes.copied,
             Kind::Judged(Integrity::Verified) => &mut outcomes.verified,
             Kind::Judged(Integrity::Altered) => &mut outcomes.altered,
             Kind::Judged(Integrity::Unlisted) => &mut outcomes.unlisted,
@@ -395,7 +398,7 @@ impl<K: LogSink> Worker<K> {
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
             let bytes = match &body {
                 Ok(Body::Bytes(bytes)) => Ok(bytes.as_ref()),
-                Ok(Body::File(path)) => directory::read_file(path, stored, self.max_stored).map(|()| stored.as_slice()),
+                Ok(Body::File(file)) => file.read(stored, self.max_stored).map(|()| stored.as_slice()),
                 Err(error) => Err(error.clone()),
             };
             match bytes {
@@ -417,7 +420,7 @@ impl<K: LogSink> Worker<K> {
         content: &mut Content,
         rows: Option<&mut K::Batch>,
     ) -> Result<LogOutcome, K::Error> {
-        let AtHand { log, key, stored, .. } = at_hand;
+        let AtHand { plan, log, key, stored } = at_hand;
         let inflated = gunzip::inflate(stored, ORDINARY.min(self.max_content), content);
         if !inflated.over_cap {
             return self.judge_content(at_hand, &inflated, content, rows);
@@ -428,7 +431,7 @@ impl<K: LogSink> Worker<K> {
         let inflated = gunzip::inflate(stored, self.max_content, &mut large);
         let outcome = if inflated.over_cap {
             drop(large);
-            Ok(judge_pieces(log, key, stored, self.sink.is_some()))
+            Ok(judge_pieces(plan, log, key, stored, self.sink.is_some()))
         } else {
             self.judge_content(at_hand, &inflated, &large, rows)
         };
@@ -447,6 +450,9 @@ impl<K: LogSink> Worker<K> {
         let first_member = inflated
             .has(Damage::SeveralMembers)
             .then(|| Sha256::of(&content[..usize::try_from(inflated.first_member).unwrap_or(content.len())]));
+        if let Some(copied) = copied(plan, log, key, inflated, &hash) {
+            return Ok(LogOutcome { stored_bytes: stored.len() as u64, ..copied });
+        }
         let (integrity, mut findings) = judged(log, key, inflated, Hashes { whole: hash, first_member });
         let records = match self.sink.as_ref().zip(rows) {
             Some((sink, rows)) => {
@@ -488,6 +494,10 @@ fn judged(log: &PlannedLog, key: &str, inflated: &Inflated, hashes: Hashes) -> (
                 Verdict::Altered => Integrity::Altered,
             }
         }
+        Listed::Unlisted if is_odd(log) => {
+            findings = vec![odd(key)];
+            Integrity::Unlisted
+        }
         Listed::Unlisted | Listed::Impossible => {
             let sentence = match log.listed {
                 Listed::Impossible => IMPOSSIBLE_NAME,
@@ -507,8 +517,31 @@ fn judged(log: &PlannedLog, key: &str, inflated: &Inflated, hashes: Hashes) -> (
     (integrity, findings)
 }
 
+/// Whether it is no log by its name.
+fn is_odd(log: &PlannedLog) -> bool {
+    matches!(log.place, LogPlace::Odd(_)) && log.listed == Listed::Unlisted
+}
+
+fn odd(key: &str) -> Finding {
+    let sentence =
+        "the object lies among logs under a name that CloudTrail would not give it, and no digest vouches for it";
+    Finding::new(FindingId::ObjectUnlisted, key, sentence)
+        .with_hint("find out who wrote the object; what could be read of it is under quarantine/")
+}
+
+/// What became of a copy of a listed log; `None` for anything else.
+fn copied(plan: &PlacePlan, log: &PlannedLog, key: &str, inflated: &Inflated, hash: &Sha256) -> Option<LogOutcome> {
+    if !plan.is_copy(log, hash) || inflated.has(Damage::TrailingBytes) || !inflated.is_whole() {
+        return None;
+    }
+    let sentence = "no digest names the object, whose content is that of a log that one names: a copy";
+    let finding = Finding::new(FindingId::LogCopied, key, sentence);
+    let findings = vec![finding.with_hint("its records are not written again; remove the copy")];
+    Some(LogOutcome { kind: Kind::Copied, findings, inflated_bytes: inflated.total, ..LogOutcome::default() })
+}
+
 /// Judges content that is too large to hold by its hash alone.
-fn judge_pieces(log: &PlannedLog, key: &str, stored: &[u8], wants_records: bool) -> LogOutcome {
+fn judge_pieces(plan: &PlacePlan, log: &PlannedLog, key: &str, stored: &[u8], wants_records: bool) -> LogOutcome {
     use sha2::Digest as _;
     let (mut hasher, mut seen) = (sha2::Sha256::new(), 0_u64);
     let inflated = gunzip::inflate_pieces(stored, |piece| {
@@ -518,6 +551,9 @@ fn judge_pieces(log: &PlannedLog, key: &str, stored: &[u8], wants_records: bool)
     });
     let hash = Sha256(hasher.finalize().into());
     let stored_bytes = stored.len() as u64;
+    if let Some(copied) = copied(plan, log, key, &inflated, &hash) {
+        return LogOutcome { stored_bytes, ..copied };
+    }
     let (integrity, mut findings) = judged(log, key, &inflated, Hashes { whole: hash, first_member: None });
     let kind = match integrity {
         Integrity::Verified if wants_records => Kind::Unreadable,
@@ -552,5 +588,6 @@ fn unread(log: &PlannedLog, key: &str, error: &SourceError) -> LogOutcome {
         Some(hint) => finding.with_hint(hint),
         None => finding,
     };
-    LogOutcome { kind: Kind::Unreadable, findings: vec![finding], ..LogOutcome::default() }
+    let findings = is_odd(log).then(|| odd(key)).into_iter().chain([finding]).collect();
+    LogOutcome { kind: Kind::Unreadable, findings, ..LogOutcome::default() }
 }

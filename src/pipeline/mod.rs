@@ -7,6 +7,7 @@
 //!
 //! Reading waits on the async runtime; inflating, hashing, RSA, JSON and encoding run on a rayon pool.
 
+mod address;
 mod batches;
 pub mod digests;
 pub mod discover;

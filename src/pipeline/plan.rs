@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::digests::Judged;
 use crate::archive::ids::OrgId;
-use crate::archive::inventory::{LogObject, Root};
+use crate::archive::inventory::{LogObject, OddObject, Root};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, LogName, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
@@ -47,6 +47,8 @@ pub enum Listed {
 pub enum LogPlace {
     /// In the listing.
     Object(LogObject),
+    /// In the listing, among logs, under a name that CloudTrail would not give one.
+    Odd(Box<OddObject>),
     /// Recorded by a digest, and not in the listing under a name of a log.
     Recorded(Box<ObjectRef>),
 }
@@ -65,6 +67,7 @@ impl PlannedLog {
     pub fn size(&self) -> u64 {
         match &self.place {
             LogPlace::Object(object) => object.size,
+            LogPlace::Odd(object) => object.size,
             LogPlace::Recorded(_) => 0,
         }
     }
@@ -73,6 +76,7 @@ impl PlannedLog {
     pub fn day(&self) -> Option<Date> {
         match &self.place {
             LogPlace::Object(object) => Some(object.name.day),
+            LogPlace::Odd(object) => object.day,
             LogPlace::Recorded(_) => None,
         }
     }
@@ -92,6 +96,8 @@ pub struct PlacePlan {
     /// The kinds of log that its digests name.
     pub kinds_named: BTreeSet<LogKind>,
     uncovered: BTreeMap<LogKind, Uncovered>,
+    /// What a copy of a listed log is told by; empty where every log is listed.
+    listed_content: Vec<u128>,
 }
 
 impl PlacePlan {
@@ -159,10 +165,16 @@ impl PlacePlan {
             logs.push(PlannedLog { place: LogPlace::Object(object), listed });
         }
         findings.extend(before.finding(&place));
+        let (odd, listed_misnamed) = odd_ones(std::mem::take(&mut holdings.odd), &roots, scope, &mut listings);
+        logs.extend(odd);
         let roots = roots.into();
-        let mut plan = Self { place, roots, logs, listed_misnamed: Vec::new(), kinds_named, uncovered };
+        let listed_content = Vec::new();
+        let mut plan = Self { place, roots, logs, listed_misnamed, kinds_named, uncovered, listed_content };
         for ((bucket, key), listing) in listings.left() {
             plan.add_recorded(&bucket, key, listing, scope);
+        }
+        if plan.logs.iter().any(|log| !matches!(log.listed, Listed::Yes { .. })) {
+            plan.listed_content = in_order(plan.content_of_listed());
         }
         plan
     }
@@ -182,6 +194,35 @@ impl PlacePlan {
         findings.extend(uncovered.finding(&self.place));
     }
 
+    /// A plan of objects that lie among an account's logs in no Region's folder; `others` are the plans of its Regions.
+    pub fn regionless(
+        place: AccountRegion,
+        odd: Vec<OddObject>,
+        roots: Arc<[Root]>,
+        scope: &Scope,
+        others: &[Self],
+    ) -> Self {
+        let others = || others.iter().filter(|plan| plan.place.account == place.account);
+        let listed: BTreeSet<&String> = others().flat_map(|plan| &plan.listed_misnamed).collect();
+        let odd = odd.into_iter().filter(|object| !listed.contains(&object.key.to_string())).collect();
+        let (logs, listed_misnamed) = odd_ones(odd, &roots, scope, &mut Listings::default());
+        let listed_content = in_order(others().flat_map(Self::content_of_listed));
+        let (kinds_named, uncovered) = (BTreeSet::new(), BTreeMap::new());
+        Self { place, roots, logs, listed_misnamed, kinds_named, uncovered, listed_content }
+    }
+
+    fn content_of_listed(&self) -> impl Iterator<Item = u128> {
+        self.logs.iter().filter_map(|log| match &log.listed {
+            Listed::Yes { hash, .. } => Some(half(hash)),
+            _ => None,
+        })
+    }
+
+    /// Whether a log that no digest names has the content of one that a digest names.
+    pub fn is_copy(&self, log: &PlannedLog, hash: &Sha256) -> bool {
+        !matches!(log.listed, Listed::Yes { .. }) && self.listed_content.binary_search(&half(hash)).is_ok()
+    }
+
     /// A plan of listed logs of one place that no digest covers, from their keys and stored bytes.
     #[cfg(test)]
     pub(super) fn uncovered(logs: impl Iterator<Item = (String, u64)>) -> Self {
@@ -199,6 +240,7 @@ impl PlacePlan {
             listed_misnamed: Vec::new(),
             kinds_named: BTreeSet::new(),
             uncovered: BTreeMap::new(),
+            listed_content: Vec::new(),
         }
     }
 
@@ -224,6 +266,7 @@ impl PlacePlan {
     pub fn org(&self, log: &PlannedLog) -> Option<&OrgId> {
         match &log.place {
             LogPlace::Object(object) => self.roots[object.root as usize].org.as_ref(),
+            LogPlace::Odd(object) => self.roots[object.root as usize].org.as_ref(),
             LogPlace::Recorded(_) => None,
         }
     }
@@ -234,6 +277,10 @@ impl PlacePlan {
             LogPlace::Object(object) => {
                 let root = &self.roots[object.root as usize];
                 ObjectRef { bucket: root.bucket.clone(), key: object.name.key(&root.prefix, &self.place) }
+            }
+            LogPlace::Odd(object) => {
+                let bucket = self.roots[object.root as usize].bucket.clone();
+                ObjectRef { bucket, key: object.key.to_string() }
             }
             LogPlace::Recorded(object) => (**object).clone(),
         }
@@ -250,20 +297,59 @@ fn can_be_there(name: &LogName, now: Timestamp) -> bool {
     name.minute.duration_since(now) <= AHEAD && [SignedDuration::ZERO, -MIDNIGHT, MIDNIGHT].into_iter().any(fits)
 }
 
+/// Half of a hash: nobody makes content whose hash has another's 128 first bits.
+fn half(hash: &Sha256) -> u128 {
+    hash.0.iter().take(16).fold(0, |number, &byte| number << 8 | u128::from(byte))
+}
+
+fn in_order(hashes: impl Iterator<Item = u128>) -> Vec<u128> {
+    let mut hashes: Vec<u128> = hashes.collect();
+    hashes.sort_unstable();
+    hashes
+}
+
+/// Plans objects among the logs that are no logs by their names, with the keys of those that a digest lists all the same.
+fn odd_ones(
+    odd: Vec<OddObject>,
+    roots: &[Root],
+    scope: &Scope,
+    listings: &mut Listings,
+) -> (Vec<PlannedLog>, Vec<String>) {
+    let (mut logs, mut listed_misnamed) = (Vec::with_capacity(odd.len()), Vec::new());
+    for object in odd {
+        let root = &roots[object.root as usize];
+        if !scope.includes_organization(root.org.as_ref()) || !object.day.is_none_or(|day| touches(day, scope)) {
+            continue;
+        }
+        let listed = match listings.take(&root.bucket, object.key.to_string()) {
+            Some(listing) => {
+                listed_misnamed.push(object.key.to_string());
+                Listed::Yes { hash: listing.hash, digest: listing.digest }
+            }
+            None => Listed::Unlisted,
+        };
+        logs.push(PlannedLog { place: LogPlace::Odd(Box::new(object)), listed });
+    }
+    (logs, listed_misnamed)
+}
+
 /// Whether a log lies in the folder of a day that was asked for under a name of another time: readers that go by folders
 /// read it.
 fn is_misdated(name: &LogName, scope: &Scope) -> bool {
+    Offset::UTC.to_datetime(name.minute).date() != name.day && touches(name.day, scope)
+}
+
+/// Whether any of a day was asked for.
+fn touches(day: Date, scope: &Scope) -> bool {
     let ends = || {
-        let first = Offset::UTC.to_timestamp(name.day.at(0, 0, 0, 0)).ok()?;
+        let first = Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
         Some((first, first.checked_add(SignedDuration::from_hours(24)).ok()?))
     };
-    let was_asked_for = |(first, end): (Timestamp, Timestamp)| {
-        scope.from.is_none_or(|from| from < end) && scope.to.is_none_or(|to| first < to)
-    };
-    Offset::UTC.to_datetime(name.minute).date() != name.day && ends().is_some_and(was_asked_for)
+    ends().is_some_and(|(first, end)| scope.from.is_none_or(|from| from < end) && scope.to.is_none_or(|to| first < to))
 }
 
 /// Listings by bucket and key; the bucket is empty in a directory, which mirrors buckets without naming them.
+#[derive(Default)]
 struct Listings(HashMap<(String, String), Standing>);
 
 /// What a digest says of a log.

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::duplicates::{DuplicateCounter, SeenRecords};
 use super::logs::{Integrity, LogContent, LogSink};
-use super::plan::{Listed, LogPlace};
+use super::plan::Listed;
 use crate::columns::schema::position;
 use crate::columns::{RowBuilder, Rows, Source, Texts, Values};
 use crate::event::{Entry, Field, Recall, Record, Records as Walker};
@@ -227,10 +227,7 @@ fn source_of<'a>(log: &LogContent<'a>, sha256: &'a str) -> Source<'a> {
             Listed::Unlisted | Listed::Impossible | Listed::Uncovered | Listed::Pending => None,
         },
         integrity: log.integrity.as_str(),
-        day: match &log.log.place {
-            LogPlace::Object(object) => days(object.name.day),
-            LogPlace::Recorded(_) => 0,
-        },
+        day: log.log.day().map_or(0, days),
     }
 }
 

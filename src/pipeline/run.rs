@@ -13,14 +13,15 @@ use super::digests::{self, KeyService, Keys};
 use super::discover::{self, Thoroughness};
 use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
-use super::trail_events;
-use crate::archive::inventory::Inventory;
+use super::{address, trail_events};
+use crate::archive::inventory::{Inventory, Root};
 use crate::archive::key::{self, LogKind, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
 use crate::report::{Clock, Findings, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
 use crate::source::{Source, SourceError};
+use crate::verify::address::Addresses;
 use crate::verify::chain::{Break, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
 
@@ -95,7 +96,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     };
     let mut found = scope_found(&inventory);
     let not_listed: Arc<[String]> = not_listed.into();
-    let places = judge_places(context, keys, &mut inventory, &not_listed, &period).await;
+    let places = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
     let mut totals = Totals::default();
     let mut plans = Vec::with_capacity(places.len());
     for Planned { plan, conclusion, told } in places {
@@ -111,6 +112,12 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
     tell_misnamed(&inventory, &plans, &mut findings);
+    let roots: Arc<[Root]> = inventory.roots.as_slice().into();
+    let regionless = std::mem::take(&mut inventory.regionless).into_iter();
+    let regionless: Vec<PlacePlan> = regionless
+        .map(|(place, odd)| PlacePlan::regionless(place, odd, roots.clone(), &context.scope, &plans))
+        .collect();
+    plans.extend(regionless);
     tell_uncovered_kinds(&plans, &kinds, &mut findings);
     let checked = Instant::now();
 
@@ -126,8 +133,12 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     }
     if totals.digests.listed + totals.digests.missing == 0 {
         let sentence = "nothing was found that could be verified: no digest in what was asked for";
-        let hint = "check the archive's address and --from/--to; point at the folder that holds AWSLogs/";
+        let hint = address::nothing_found(&inventory, &archive.tool.archive);
         findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
+    }
+    if let Some(question) = totals.addresses.in_question() {
+        address::ask(question, &archive.tool.archive, &mut findings);
+        totals.digests.unreadable += std::mem::take(&mut totals.digests.altered);
     }
     let ending = if interrupted { Ending::Interrupted } else { Ending::Whole };
     let output = context.compute(move || finish(ending)).await.map_err(RunError::Sink)?;
@@ -179,19 +190,20 @@ struct Planned {
 async fn judge_places<S: Source, K: KeyService>(
     context: &Context<S>,
     keys: &Keys<K>,
+    archive: &Archive,
     inventory: &mut Inventory,
     not_listed: &Arc<[String]>,
     period: &Period,
 ) -> Vec<Planned> {
     let places = std::mem::take(&mut inventory.places);
-    let roots = &inventory.roots;
+    let listed = digests::Listed { bucket: &archive.bucket, prefix: &archive.prefix, roots: &inventory.roots };
     let digests_begun = context.concurrency.saturating_mul(2).min(Semaphore::MAX_PERMITS);
     let room = &Semaphore::new(digests_begun);
     let judging =
         places.into_iter().filter(|(place, _)| context.scope.includes(place)).map(|(place, holdings)| async {
             let digests = holdings.digests.len().min(digests_begun);
             let _room = room.acquire_many(u32::try_from(digests).unwrap_or(u32::MAX)).await;
-            let mut judged = digests::judge(context, keys, roots, place, holdings, period.clone()).await;
+            let mut judged = digests::judge(context, keys, listed, place, holdings, period.clone()).await;
             let (not_listed, scope, period) = (not_listed.clone(), context.scope.clone(), period.clone());
             let plan = move || {
                 let mut told = Findings::default();
@@ -207,6 +219,7 @@ async fn judge_places<S: Source, K: KeyService>(
 
 #[derive(Default)]
 struct Totals {
+    addresses: Addresses,
     digests: Outcomes,
     breaks: Vec<Break>,
     chains: Vec<ChainSummary>,
@@ -215,6 +228,7 @@ struct Totals {
 impl Totals {
     fn take<S>(&mut self, conclusion: Conclusion, context: &Context<S>, findings: &mut Findings) {
         self.digests.add(Outcomes::from(conclusion.outcomes));
+        self.addresses.join(conclusion.addresses);
         findings.extend(conclusion.findings);
         self.breaks.extend(conclusion.breaks);
         self.chains
@@ -256,19 +270,29 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
         regions: sorted(places().map(|place| place.region.clone()).collect()),
         trails: Vec::new(),
         kinds: inventory.by_kind(),
-        misnamed: inventory.misnamed.tally,
+        misnamed: inventory.misnamed.tally.and(inventory.odd_tally()),
         foreign: inventory.foreign.tally,
         left_alone: inventory.left_alone.iter().cloned().collect(),
     }
 }
 
-/// Objects in CloudTrail folders under names that CloudTrail would not give, and that no digest lists.
+/// Objects in CloudTrail folders under names that CloudTrail would not give, and that no digest lists. Those with content
+/// among logs are read and told of then, as far as they are known by name.
 fn tell_misnamed(inventory: &Inventory, plans: &[PlacePlan], findings: &mut Findings) {
     let listed: BTreeSet<&str> = plans.iter().flat_map(|plan| &plan.listed_misnamed).map(String::as_str).collect();
     for name in inventory.misnamed.names.iter().filter(|name| !listed.contains(name.as_str())) {
         let sentence = "the object lies in a CloudTrail folder under a name that CloudTrail would not give it";
         let finding = Finding::new(FindingId::NameUnexpected, name, sentence);
         findings.add(finding.with_hint("it was not read; find out who wrote it"));
+    }
+    findings.add_omitted(FindingId::NameUnexpected, inventory.misnamed.omitted());
+    let unread = inventory.odd_omitted();
+    if unread > 0 {
+        let sentence = format!(
+            "{unread} more objects lie among logs under names that CloudTrail would not give them; they were not read"
+        );
+        let finding = Finding::new(FindingId::CapReached, "the archive", sentence);
+        findings.add(finding.with_hint("find out who wrote them, or look at fewer accounts at a time"));
     }
 }
 

@@ -8,11 +8,12 @@ pub mod directory;
 pub mod s3;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::SignedDuration;
+
+use directory::LocalFile;
 
 /// One object: its bucket and key. A directory mirrors buckets without naming them, so there the bucket is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +39,41 @@ pub struct Listed {
     pub size: u64,
 }
 
+/// Why something in a directory is neither listed nor read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotFollowed {
+    /// A link to a file outside.
+    #[error("it is, or lies behind, a link that leads out of the directory")]
+    Outside,
+    /// A link to a folder outside.
+    #[error("it is a link to a folder outside the directory")]
+    FolderOutside,
+    /// A link to a folder that it lies in.
+    #[error("it is a link that leads in a circle")]
+    Circle,
+    /// A link behind so many links that following them all may never end.
+    #[error("it is a link to a folder behind too many other links")]
+    TooManyLinks,
+    /// A link that leads nowhere.
+    #[error("it is a link that cannot be followed ({detail})")]
+    Nowhere {
+        /// What the file system reports.
+        detail: String,
+    },
+    /// A pipe, a socket or a device.
+    #[error("it is neither a file nor a folder")]
+    NoFile,
+}
+
+/// Something in a directory that is neither listed nor read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its key, without a `/` at its end.
+    pub key: String,
+    /// Why.
+    pub why: NotFollowed,
+}
+
 /// One page of a listing, in key order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
@@ -47,6 +83,8 @@ pub struct Page {
     pub folders: Vec<String>,
     /// Pass to the next call; `None` on the last page.
     pub next: Option<String>,
+    /// In a directory: what is there and was passed over.
+    pub refused: Vec<Refused>,
 }
 
 /// What to list.
@@ -70,7 +108,7 @@ pub enum Body {
     /// Fetched over the network.
     Bytes(Bytes),
     /// A local file; the worker that inflates it reads it, into a buffer it uses again.
-    File(PathBuf),
+    File(LocalFile),
 }
 
 /// The user metadata that CloudTrail puts on a digest (names without `x-amz-meta-`).

@@ -17,6 +17,7 @@ use compact_str::CompactString;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::address::Addresses;
 use super::check::Checker;
 use super::digest::Recorded;
 use super::edges;
@@ -107,6 +108,9 @@ impl Group {
     /// Tries the signatures that verified digests record for predecessors whose own was lost, newest first: one pass
     /// recovers a chain of any length.
     fn recover(&mut self, checker: &Checker<'_>) {
+        if !self.digests.iter().any(|digest| digest.has_problem(FindingId::SignatureLost)) {
+            return;
+        }
         let mut newest_first: Vec<usize> = (0..self.digests.len()).collect();
         newest_first.sort_by_key(|&at| std::cmp::Reverse(self.digests[at].name.end));
         let mut recorded: BTreeMap<Recorded, String> = self.digests.iter().filter_map(DigestObject::pointer).collect();
@@ -139,7 +143,8 @@ impl Group {
     /// Judges the group as a whole.
     pub fn conclude(mut self, place: &AccountRegion, period: &edges::Period, heads: &dyn edges::Heads) -> Conclusion {
         self.find_planted(place);
-        edges::conclude(self, place, period, heads)
+        let addresses = Addresses::of(&self);
+        Conclusion { addresses, ..edges::conclude(self, place, period, heads) }
     }
 }
 
@@ -160,6 +165,8 @@ pub struct Conclusion {
     pub unknown: Vec<Window>,
     /// How many digest objects came to what, and how many are gone.
     pub outcomes: DigestOutcomes,
+    /// What the digests say of where the archive lies.
+    pub addresses: Addresses,
 }
 
 /// A span in which a chain proves nothing, between two parts in which it does.

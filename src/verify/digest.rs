@@ -60,6 +60,12 @@ impl Relocation {
     }
 }
 
+/// Whether a bucket was named by an alias of an access point, which does not tell the bucket's own name. S3 lets no bucket's
+/// name end so.
+pub fn is_alias(bucket: &str) -> bool {
+    ["-s3alias", "--ol-s3", ".mrap"].iter().any(|suffix| bucket.ends_with(suffix))
+}
+
 /// One log that a digest vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -176,6 +182,13 @@ impl Digest {
                 relocation.apply(&mut entry.log);
             }
         }
+    }
+
+    /// Reads the bucket that the digest says it lies in as this one, whose own name is not known.
+    pub fn take_bucket_as(&mut self, alias: &str) {
+        let place = |bucket: &str| Recorded { bucket: bucket.to_owned(), key: String::new() };
+        let (from, to) = (place(&self.place.bucket), place(alias));
+        self.relocate(&[Relocation { from, to }]);
     }
 
     /// The bytes that CloudTrail signed, given the SHA-256 of this digest's content.

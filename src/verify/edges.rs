@@ -12,6 +12,7 @@ use super::chain::{Break, ChainId, ChainSummary, Conclusion, Group, Head, Listin
 use super::digest::{Digest, Previous, Recorded};
 use super::object::{DigestObject, Standing};
 use super::window::{ARRIVAL, Coverage, EDGE, Window};
+use crate::archive::folder::Holds;
 use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
 use crate::archive::scope::DIGEST_SLACK;
 use crate::finding::{Finding, FindingId};
@@ -359,12 +360,14 @@ impl<'a> Chain<'a> {
                     || parsed.org.as_ref().is_some_and(|org| !orgs.contains(org));
                 let problem = match parsed.name {
                     _ if is_foreign => Some(FindingId::EntryOutOfScope),
+                    _ if entry.log.key.ends_with('/') => Some(FindingId::EntryNotALog),
                     ObjectName::Log(place, _) => (place != self.id.place).then_some(FindingId::EntryOutOfScope),
-                    ObjectName::Misnamed { place, among_digests: false } => {
-                        (place != self.id.place).then_some(FindingId::EntryOutOfScope)
-                    }
-                    ObjectName::Digest(..) | ObjectName::Misnamed { .. } | ObjectName::Folder | ObjectName::Foreign => {
-                        Some(FindingId::EntryNotALog)
+                    ObjectName::Misnamed { holds: Holds::Digests, .. }
+                    | ObjectName::Digest(..)
+                    | ObjectName::Foreign => Some(FindingId::EntryNotALog),
+                    ObjectName::Misnamed { account, region, .. } => {
+                        let own = account == self.id.place.account && region.as_ref() == Some(&self.id.place.region);
+                        (!own).then_some(FindingId::EntryOutOfScope)
                     }
                 };
                 if let Some(id) = problem {

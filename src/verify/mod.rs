@@ -1,5 +1,6 @@
 //! Is it what AWS delivered? Digests, signatures and chains. No I/O: callers ask what to read and feed in bytes.
 
+pub mod address;
 pub mod chain;
 mod check;
 pub mod digest;

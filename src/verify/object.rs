@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::digest::{Digest, Malformed, Recorded, Relocation};
+use super::digest::{Digest, Malformed, Recorded, Relocation, is_alias};
 use super::window::Window;
 use crate::archive::key::DigestName;
 use crate::finding::{Finding, FindingId};
@@ -80,6 +80,9 @@ impl DigestObject {
             let mut digest = Digest::parse(bytes);
             if let Ok(digest) = &mut digest {
                 digest.relocate(moves);
+                if is_alias(&place.bucket) {
+                    digest.take_bucket_as(&place.bucket);
+                }
             }
             Reading { hash: Sha256::of(bytes), digest }
         };
@@ -90,6 +93,17 @@ impl DigestObject {
         }
         let content = Content { metadata, damage: inflated.damage, readings, signed: 0 };
         Self { name, place, content: Ok(content), standing: None, problem: None, recovered: false }
+    }
+
+    /// Whether what was read is a digest, whatever it is worth.
+    pub(super) fn is_digest(&self) -> bool {
+        self.says_it_lies().is_some()
+    }
+
+    /// Where what was read says that it lies, as CloudTrail wrote it.
+    pub(super) fn says_it_lies(&self) -> Option<&Recorded> {
+        let reading = self.content.as_ref().ok()?.readings.first()?;
+        reading.digest.as_ref().ok().map(|digest| &digest.signed_place)
     }
 
     /// Whether the object turned out not to be there.

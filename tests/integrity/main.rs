@@ -12,6 +12,7 @@ mod keys;
 #[cfg(unix)]
 mod kills;
 mod logs;
+mod names;
 mod pending;
 mod periods;
 mod reading;

@@ -116,6 +116,7 @@ mod tests {
             objects: vec![listed("a & b< ä'\"", 7), listed(" spaced ", 0)],
             folders: vec!["f/".to_owned()],
             next: Some("1/a+b=".to_owned()),
+            ..Page::default()
         };
         assert_eq!(listing(xml), Ok(Listing { page, is_truncated: true }));
     }
