@@ -60,16 +60,6 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<(KeyRing, Vec<Finding>), Failure
     Ok((ring, findings))
 }
 
-/// Reads the last run's checkpoint; the first run finds none.
-pub(super) fn checkpoint(file: Option<&Path>) -> Result<Checkpoint, Failure> {
-    let Some(file) = file else { return Ok(Checkpoint::default()) };
-    match std::fs::read(file) {
-        Ok(bytes) => Checkpoint::parse(&bytes).with_context(|| file.display().to_string()).map_err(Failure::Usage),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Checkpoint::default()),
-        Err(error) => Err(Failure::Usage(anyhow::Error::new(error).context(file.display().to_string()))),
-    }
-}
-
 /// The moves of an archive that was copied here.
 pub(super) fn moves(from: &[ArchiveAddress], to: &ArchiveAddress) -> Vec<Relocation> {
     let place = |address: &ArchiveAddress| match address {
@@ -100,7 +90,7 @@ pub(super) fn context<S>(
     source: S,
     scope: Scope,
     moves: Vec<Relocation>,
-    checkpoint: Checkpoint,
+    checkpoint: Arc<Checkpoint>,
     limits: &LimitArgs,
 ) -> Result<pipeline::Context<S>, Failure> {
     let threads = threads(limits);
@@ -113,7 +103,7 @@ pub(super) fn context<S>(
         source: Arc::new(source),
         scope,
         moves: moves.into(),
-        checkpoint: Arc::new(checkpoint),
+        checkpoint,
         retry: Retry::default(),
         concurrency: usize::from(limits.concurrency),
         max_memory: limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads * MEMORY_PER_WORKER), |memory| memory.0),
@@ -131,10 +121,39 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Writes a file whole or not at all.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_with(path, bytes, std::fs::File::options().write(true).create(true).truncate(true))
+}
+
+/// The same, for nobody else to read.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    // A file that a killed run left keeps the permissions it has.
+    match std::fs::remove_file(beside(path, ".partial")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::Own(anyhow::Error::new(error).context(path.display().to_string())))
+        }
+        _ => write_with(path, bytes, private().write(true).create_new(true)),
+    }
+}
+
+/// Options for a file that its owner alone may read.
+pub(super) fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// The file of the same name with this at its end.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let written = std::fs::File::create(&partial)
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+fn write_with(path: &Path, bytes: &[u8], options: &std::fs::OpenOptions) -> Result<(), Failure> {
+    let partial = beside(path, ".partial");
+    let written = options
+        .open(&partial)
         .and_then(|mut file| {
             io_write(&mut file, bytes)?;
             file.sync_all()

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{DedupeArg, Format, ScanArgs, VerifyArgs};
 use super::place::Place;
 use super::progress::Progress;
+use super::remember::Remembered;
 use super::text::Paint;
 use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, summary};
@@ -65,9 +66,15 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let scope = |clock: Clock| config::scope(&args.scope, clock.now);
     // A period the wrong way round is told before anything is asked.
     scope(clock(&args, None, now))?;
-    let checkpoint = config::checkpoint(args.checkpoint.as_deref())?;
-    let scope = |clock: Clock| scope(clock).map(|scope| Scope { heads_from: checkpoint.earliest(), ..scope });
-    let (ring, key_findings) = config::keys(&args.public_keys)?;
+    let remembered = Remembered::open(args.checkpoint.as_deref(), &args.archive)?;
+    let checkpoint = remembered.checkpoint();
+    let scope = |clock: Clock| {
+        let scope = scope(clock)?;
+        let heads_from = checkpoint.earliest_open(&scope, remembered.prefix());
+        Ok(Scope { heads_from, ..scope })
+    };
+    let (ring, mut key_findings) = config::keys(&args.public_keys)?;
+    key_findings.extend(remembered.finding());
     let runtime = config::runtime()?;
     let moves = config::moves(&args.moved_from, &args.archive);
     let aws = Arc::new(AwsOnDemand::new(AwsOptions::from(&args.aws)));
@@ -97,13 +104,12 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     if let Some(Place::Bucket(bucket)) = &place {
         runtime.block_on(bucket.settle());
     }
-    let report = outcome?;
-    if let Some(file) = args.checkpoint.as_deref().filter(|_| !report.interrupted) {
-        let mut next = checkpoint;
-        next.advance(&report.chains);
-        config::write_whole(file, next.write(now).as_bytes())?;
-    }
-    finish(&args, &report, place.as_ref())
+    let mut report = outcome?;
+    report.checkpoint = remembered.summary(&report);
+    let answer = finish(&args, &report, place.as_ref())?;
+    // Last of all: what this run says is out before the next run takes it as known.
+    remembered.advance(&report)?;
+    Ok(answer)
 }
 
 /// What time it is for the run. A span back, such as `--as-of 1h`, is counted from the source's own time.
@@ -187,6 +193,7 @@ impl Job<'_> {
         drop(progress);
         let report = report.map_err(|error| match error {
             RunError::Archive(error) => unreachable_archive(error),
+            RunError::AnotherArchive => Failure::Usage(error.into()),
             RunError::Sink(error) => Failure::own(error),
         })?;
         report.check_counts().map_err(Failure::own)?;

@@ -8,6 +8,7 @@ mod keys;
 mod list;
 mod place;
 mod progress;
+mod remember;
 mod summary;
 pub mod synth;
 mod text;
