@@ -79,7 +79,7 @@ finding_ids! {
     EntryOutOfScope = "entry-out-of-scope", Tamper;
     /// A digest lists an object that is not a log.
     EntryNotALog = "entry-not-a-log", Tamper;
-    /// A chain's newest digest is older than it was at the checkpoint, or no longer the same.
+    /// A digest that the checkpoint remembers is gone, or other content lies in its place.
     HeadWentBack = "head-went-back", Tamper;
     /// A chain that was there at the checkpoint is gone.
     ChainVanished = "chain-vanished", Tamper;
@@ -105,6 +105,8 @@ finding_ids! {
     LogUncovered = "log-uncovered", Coverage;
     /// Logs of a kind that no digest ever names.
     KindNeverCovered = "kind-never-covered", Coverage;
+    /// A digest that the checkpoint remembers is gone, with everything of its time.
+    HeadExpired = "head-expired", Coverage;
     /// Nothing was found that could be verified.
     NothingToVerify = "nothing-to-verify", Coverage;
     /// A log could not be read.
@@ -151,6 +153,8 @@ finding_ids! {
     WindowsOverlap = "windows-overlap", Warning;
     /// A digest's recorded end is not the time in its name.
     EndUnlikeName = "end-unlike-name", Warning;
+    /// The checkpoint is new: nothing was compared with an earlier run.
+    CheckpointNew = "checkpoint-new", Warning;
     /// Keys that CloudTrail gave could not be kept for later runs.
     KeysNotKept = "keys-not-kept", Warning;
     /// A log that is as delivered, or not covered, holds something that is not a record.

@@ -10,6 +10,7 @@ use crate::archive::inventory::Tally;
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId, Severity};
 use crate::verify::chain::{ChainSummary, DigestOutcomes};
+use crate::verify::heads::AtHead;
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "trailproof.report/1";
@@ -218,6 +219,32 @@ impl Clock {
     }
 }
 
+/// What lies where the checkpoint's digests were.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// By key, those that were asked for.
+    pub found: Vec<(String, AtHead)>,
+    /// How many more are remembered.
+    pub not_asked_for: u64,
+}
+
+/// What the checkpoint was, and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckpointFile {
+    /// The file.
+    pub file: String,
+    /// When it was written; absent for a new one.
+    pub made: Option<Timestamp>,
+    /// Digests that it remembers.
+    pub remembered: u64,
+    /// Those that were compared with what lies in their places now.
+    pub compared: u64,
+    /// Those outside what was asked for, or that a stopped run did not come to.
+    pub not_asked_for: u64,
+    /// How many digests it remembers from this run on, by state.
+    pub states: BTreeMap<&'static str, u64>,
+}
+
 /// When, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Timings {
@@ -287,6 +314,12 @@ pub struct Report {
     pub findings_omitted: BTreeMap<FindingId, u64>,
     /// Every chain.
     pub chains: Vec<ChainSummary>,
+    /// The checkpoint, when one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointFile>,
+    /// What lies where its digests were.
+    #[serde(skip)]
+    pub heads: Heads,
     /// The table, when one was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,

@@ -144,7 +144,7 @@ fn any_deleted_objects_are_told_unless_they_are_the_tail() {
     let all_keys = keys(&built.public_keys);
     let before = run(Memory::of(&built), &built, Setup::default());
     let mut remembered = Checkpoint::default();
-    remembered.advance(&before.chains);
+    remembered.advance(&before);
     let wrong = each(&built, &subsets, |memory, &subset| {
         for (at, (_, key)) in objects.iter().enumerate() {
             if is_gone(subset, at) {

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &["source"]),
     ("verify", &["archive", "finding", "gunzip", "sha256", "source"]),
     ("report", &["archive", "finding", "verify"]),
-    ("checkpoint", &["finding", "sha256", "verify"]),
+    ("checkpoint", &["archive", "report", "sha256", "verify"]),
     ("columns", &["event"]),
     ("sink", &["columns"]),
     ("ddl", &["archive", "columns", "sink"]),

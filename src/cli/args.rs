@@ -164,7 +164,8 @@ pub struct VerifyArgs {
     /// Where the archive was when it was written, if it was copied to ARCHIVE; repeatable
     #[arg(long, value_name = "s3://BUCKET[/PREFIX]", value_parser = values::recorded_place)]
     pub moved_from: Vec<ArchiveAddress>,
-    /// Remember every chain's newest digest in this file, and prove that each goes on from the last run's
+    /// Remember in this file the digests that no later one vouches for, and prove that those of the last run are still
+    /// there and that their chains go on from them; made when it is not there
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
     /// Report a chain whose newest digest is older than this, such as 3h

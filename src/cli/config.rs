@@ -60,16 +60,6 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<(KeyRing, Vec<Finding>), Failure
     Ok((ring, findings))
 }
 
-/// Reads the last run's checkpoint; the first run finds none.
-pub(super) fn checkpoint(file: Option<&Path>) -> Result<Checkpoint, Failure> {
-    let Some(file) = file else { return Ok(Checkpoint::default()) };
-    match std::fs::read(file) {
-        Ok(bytes) => Checkpoint::parse(&bytes).with_context(|| file.display().to_string()).map_err(Failure::Usage),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Checkpoint::default()),
-        Err(error) => Err(Failure::Usage(anyhow::Error::new(error).context(file.display().to_string()))),
-    }
-}
-
 /// The moves of an archive that was copied here.
 pub(super) fn moves(from: &[ArchiveAddress], to: &ArchiveAddress) -> Vec<Relocation> {
     let place = |address: &ArchiveAddress| match address {
@@ -100,7 +90,7 @@ pub(super) fn context<S>(
     source: S,
     scope: Scope,
     moves: Vec<Relocation>,
-    checkpoint: Checkpoint,
+    checkpoint: Arc<Checkpoint>,
     limits: &LimitArgs,
 ) -> Result<pipeline::Context<S>, Failure> {
     let threads = threads(limits);
@@ -113,7 +103,7 @@ pub(super) fn context<S>(
         source: Arc::new(source),
         scope,
         moves: moves.into(),
-        checkpoint: Arc::new(checkpoint),
+        checkpoint,
         retry: Retry::default(),
         concurrency: usize::from(limits.concurrency),
         max_memory: limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads * MEMORY_PER_WORKER), |memory| memory.0),

@@ -11,6 +11,7 @@ use super::args::{DedupeArg, Format, ScanArgs, VerifyArgs};
 use super::output::{self, ReportFile};
 use super::place::Place;
 use super::progress::Progress;
+use super::remember::Remembered;
 use super::signals::Signals;
 use super::summary::Told;
 use super::text::{Paint, plain};
@@ -68,9 +69,15 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let scope = |clock: Clock| config::scope(&args.scope, clock.now);
     // A period the wrong way round is told before anything is asked.
     scope(clock(&args, None, now))?;
-    let checkpoint = config::checkpoint(args.checkpoint.as_deref())?;
-    let scope = |clock: Clock| scope(clock).map(|scope| Scope { heads_from: checkpoint.earliest(), ..scope });
-    let (ring, key_findings) = config::keys(&args.public_keys)?;
+    let remembered = Remembered::open(args.checkpoint.as_deref(), &args.archive)?;
+    let checkpoint = remembered.checkpoint();
+    let scope = |clock: Clock| {
+        let scope = scope(clock)?;
+        let heads_from = checkpoint.earliest_open(&scope, remembered.prefix());
+        Ok(Scope { heads_from, ..scope })
+    };
+    let (ring, mut key_findings) = config::keys(&args.public_keys)?;
+    key_findings.extend(remembered.finding());
     let runtime = config::runtime()?;
     let signals = Signals::listen(&runtime).map_err(Failure::own)?;
     let moves = config::moves(&args.moved_from, &args.archive);
@@ -107,18 +114,18 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     };
     let settle = || place.iter().for_each(|place| place.settle(&runtime));
     settle();
-    let Ended { report, table_failure } = ended?;
-    if let Some(file) = args.checkpoint.as_deref().filter(|_| !report.interrupted) {
-        let mut next = checkpoint;
-        next.advance(&report.chains);
-        output::write_private(file, next.write(now).as_bytes())?;
-    }
+    let Ended { mut report, table_failure } = ended?;
+    report.checkpoint = remembered.summary(&report);
     let mut outcome = Outcome::of(report.exit_code);
     if let Some(error) = table_failure {
         outcome.trouble(anyhow::Error::new(error).context("the table cannot be written"));
     }
-    let outcome = finish(&args, &report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
+    let mut outcome = finish(&args, &report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
     settle();
+    // Last of all: what this run says is out before the next run takes it as known.
+    if let Err(error) = remembered.advance(&report) {
+        outcome.trouble(error);
+    }
     Ok(outcome)
 }
 
@@ -235,6 +242,7 @@ impl Job<'_> {
         drop(progress);
         let report = report.map_err(|error| match error {
             RunError::Archive(error) => unreachable_archive(error),
+            RunError::AnotherArchive => Failure::Usage(error.into()),
             RunError::Sink(error) => Failure::own(error),
         })?;
         report.check_counts().map_err(Failure::own)?;

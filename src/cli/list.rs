@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -14,7 +15,6 @@ use super::{Failure, Outcome, config, json};
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::{Inventory, Tally};
 use crate::archive::key::{AccountRegion, DIGEST_FOLDER};
-use crate::checkpoint::Checkpoint;
 use crate::finding::Finding;
 use crate::pipeline::discover::{self, Thoroughness};
 use crate::source::aws::{Aws, AwsOptions};
@@ -35,12 +35,12 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
         match &args.archive {
             ArchiveAddress::Directory(path) => {
                 let source = Directory::open(path).map_err(Failure::usage)?;
-                look(config::context(source, scope, Vec::new(), Checkpoint::default(), &limits)?, "", "").await
+                look(config::context(source, scope, Vec::new(), Arc::default(), &limits)?, "", "").await
             }
             ArchiveAddress::S3 { bucket, prefix } => {
                 let aws = Aws::load(AwsOptions::from(&args.aws)).await;
                 let source = S3Source::connect(&aws, bucket).await.map_err(Failure::usage)?;
-                look(config::context(source, scope, Vec::new(), Checkpoint::default(), &limits)?, bucket, prefix).await
+                look(config::context(source, scope, Vec::new(), Arc::default(), &limits)?, bucket, prefix).await
             }
         }
     })?;

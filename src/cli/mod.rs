@@ -13,6 +13,7 @@ mod list;
 mod output;
 mod place;
 mod progress;
+mod remember;
 mod shell;
 mod signals;
 mod summary;

@@ -61,9 +61,7 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
 
 /// Writes a file for its owner alone, whole or not at all, over the one that was there.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
+    let partial = beside(path, ".partial");
     let written = create_private(&partial)
         .and_then(|mut file| {
             file.write_all(bytes)?;
@@ -151,11 +149,23 @@ fn create_private(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
+    private().create_new(true).open(path)
+}
+
+/// How a file is opened for writing that its owner alone may read.
+pub(super) fn private() -> fs::OpenOptions {
     let mut options = File::options();
-    options.write(true).create_new(true);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options
+}
+
+/// The file of the same name with this at its end.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(ending);
+    path.with_file_name(name)
 }
 
 /// Makes a name last: the folder that holds it is synced too.

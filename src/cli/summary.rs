@@ -6,7 +6,7 @@ use super::shell;
 use super::text::{Paint, bytes, count, counted, plain};
 use super::values::ArchiveAddress;
 use crate::finding::{Finding, Severity};
-use crate::report::{Outcomes, Report, Verdict};
+use crate::report::{CheckpointFile, Outcomes, Report, Verdict};
 
 /// Findings that are shown; the report holds them all.
 const SHOWN: usize = 6;
@@ -44,6 +44,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report, told: &Told<'_>, pain
             }
         }
         row(out, "records", &parts.join(" · "))?;
+    }
+    if let Some(file) = &report.checkpoint {
+        row(out, "compared", &checkpoint(file))?;
     }
     let timings = &report.timings;
     if timings.inflated_bytes > 0 {
@@ -97,7 +100,22 @@ fn verdict(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()
         pending => format!("; {} too new for a digest", counted(pending, "log")),
     };
     let cut = if report.interrupted { " (the run was stopped)" } else { "" };
-    writeln!(out, "{word}  {}: {rest}{waiting}{cut}", plain(&report.tool.archive))
+    let is_blind = report.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.compared == 0);
+    let blind = if is_blind { " (nothing was compared with an earlier run)" } else { "" };
+    writeln!(out, "{word}  {}: {rest}{waiting}{cut}{blind}", plain(&report.tool.archive))
+}
+
+/// What the checkpoint was good for, and what it remembers from now on.
+fn checkpoint(checkpoint: &CheckpointFile) -> String {
+    let CheckpointFile { file, made, remembered, compared, not_asked_for, states } = checkpoint;
+    let made = made.map_or_else(|| "new".to_owned(), |made| format!("of {made}"));
+    let mut parts = vec![format!("{} of {} in {file} ({made})", count(*compared), counted(*remembered, "digest"))];
+    if *not_asked_for > 0 {
+        parts.push(format!("{} not asked for", count(*not_asked_for)));
+    }
+    let states: Vec<String> = states.iter().map(|(state, number)| format!("{} {state}", count(*number))).collect();
+    parts.push(format!("now {}", if states.is_empty() { "none".to_owned() } else { states.join(", ") }));
+    parts.join(" · ")
 }
 
 fn covered(report: &Report) -> String {

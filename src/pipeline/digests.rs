@@ -12,6 +12,7 @@ use crate::archive::inventory::{Holdings, Inventory, Root};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, ObjectName};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
+use crate::sha256::Sha256;
 use crate::source::aws::{Aws, AwsOnDemand};
 use crate::source::{Body, ObjectRef, Source, SourceError};
 use crate::verify::chain::{Conclusion, Group};
@@ -157,7 +158,8 @@ pub async fn judge<S: Source, K: KeyService>(
         holdings.digests.iter().map(|digest| &digest.name).filter(|name| from.is_some_and(|from| name.end < from));
     let earlier: Vec<DigestName> = earlier.cloned().collect();
     inventory.places.insert(place.clone(), holdings);
-    let mut group = Group { digests: read_all(context, named).await, earlier, ..Group::default() };
+    let remembered = Arc::new(remembered(context, roots, &place));
+    let mut group = Group { digests: read_all(context, named).await, earlier, remembered, ..Group::default() };
     for round in 0..=MAX_ROUNDS {
         let ring = keys.for_group(&place.region, &group, &mut findings).await;
         let of_place = place.clone();
@@ -180,12 +182,18 @@ pub async fn judge<S: Source, K: KeyService>(
         old_places.follow(context, &place, wanted, &mut group, &mut inventory, &mut findings).await;
     }
     let of_place = place.clone();
-    let checkpoint = context.checkpoint.clone();
-    let mut conclusion = context.compute(move || group.conclude(&of_place, &period, &*checkpoint)).await;
+    let mut conclusion = context.compute(move || group.conclude(&of_place, &period)).await;
     conclusion.findings.extend(findings);
     inventory.settle();
     let holdings = inventory.places.remove(&place).unwrap_or_default();
     Judged { place, holdings, roots: inventory.roots, conclusion }
+}
+
+/// Where earlier runs verified digests of this account and Region, and the hash of their content.
+fn remembered<S>(context: &Context<S>, roots: &[Root], place: &AccountRegion) -> BTreeMap<Recorded, Sha256> {
+    let Some(root) = roots.first() else { return BTreeMap::new() };
+    let of = |key: &str| Recorded { bucket: root.bucket.to_string(), key: key.to_owned() };
+    context.checkpoint.hashes(place).map(|(key, hash)| (of(key), hash)).collect()
 }
 
 /// Reads digests, several at once.
@@ -201,7 +209,12 @@ async fn read_all<S: Source>(context: &Context<S>, named: Vec<(DigestName, Recor
     read.into_iter().filter(|digest| !digest.is_missing()).collect()
 }
 
-async fn read_one<S: Source>(context: &Context<S>, name: DigestName, place: Recorded, size: u64) -> DigestObject {
+pub(super) async fn read_one<S: Source>(
+    context: &Context<S>,
+    name: DigestName,
+    place: Recorded,
+    size: u64,
+) -> DigestObject {
     if size > MAX_STORED {
         return DigestObject::unreadable(name, place, SourceError::TooLarge { size, limit: MAX_STORED });
     }

@@ -100,16 +100,48 @@ async fn list_all<S: Source>(
     prefixes: Vec<String>,
     thoroughness: Thoroughness,
 ) -> Result<(Inventory, Vec<Finding>), SourceError> {
-    let mut listing = Listing {
-        scope: &context.scope,
-        is_local: S::IS_LOCAL,
-        thoroughness,
-        queue: VecDeque::new(),
-        inventory: Inventory::default(),
-    };
+    let mut listing = Listing::new::<S>(&context.scope, thoroughness);
     for prefix in prefixes {
         listing.follow(bucket.clone(), prefix, None);
     }
+    let findings = walk(context, &mut listing, |_| false).await?;
+    listing.inventory.settle();
+    Ok((listing.inventory, findings))
+}
+
+/// Whether something is listed below `prefix`, in `scope`, for whose key `is_it` holds: lists until it comes upon one.
+///
+/// # Errors
+/// The first folder that could not be listed, where nothing was found in the others.
+pub(super) async fn holds<S: Source>(
+    context: &Context<S>,
+    bucket: &Arc<str>,
+    prefix: &str,
+    scope: &Scope,
+    is_it: impl Fn(&str) -> bool,
+) -> Result<bool, String> {
+    let mut listing = Listing::new::<S>(scope, Thoroughness::CloudTrailOnly);
+    listing.follow(bucket.clone(), prefix.to_owned(), None);
+    let found = std::cell::Cell::new(false);
+    let enough = |page: &Page| {
+        found.set(found.get() || page.objects.iter().any(|object| is_it(&object.key)));
+        found.get()
+    };
+    let failed = walk(context, &mut listing, enough).await;
+    match (found.get(), failed) {
+        (true, _) => Ok(true),
+        (false, _) if context.is_cancelled() => Err("the run was stopped".to_owned()),
+        (false, Ok(failed)) => failed.first().map_or(Ok(false), |failed| Err(failed.sentence.clone())),
+        (false, Err(error)) => Err(error.to_string()),
+    }
+}
+
+/// Lists what is queued and what that leads to, until `enough` says so of a page.
+async fn walk<S: Source>(
+    context: &Context<S>,
+    listing: &mut Listing<'_>,
+    enough: impl Fn(&Page) -> bool,
+) -> Result<Vec<Finding>, SourceError> {
     let mut findings = Vec::new();
     let mut running = FuturesUnordered::new();
     // Pages of a directory hold whole Regions and come faster than they are filed.
@@ -124,6 +156,9 @@ async fn list_all<S: Source>(
             Ok(page) => {
                 Metrics::add(&context.metrics.listed, page.objects.len() as u64);
                 findings.extend(page.refused.iter().filter_map(|refused| listing.not_followed(refused)));
+                if enough(&page) {
+                    break;
+                }
                 listing.take(work, page);
             }
             Err(error @ SourceError::NoSuchPlace { .. }) => return Err(error),
@@ -138,8 +173,7 @@ async fn list_all<S: Source>(
             }
         }
     }
-    listing.inventory.settle();
-    Ok((listing.inventory, findings))
+    Ok(findings)
 }
 
 async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result<Page, SourceError>) {
@@ -187,7 +221,12 @@ impl Work {
     }
 }
 
-impl Listing<'_> {
+impl<'a> Listing<'a> {
+    fn new<S: Source>(scope: &'a Scope, thoroughness: Thoroughness) -> Self {
+        let (queue, inventory) = (VecDeque::new(), Inventory::default());
+        Self { scope, is_local: S::IS_LOCAL, thoroughness, queue, inventory }
+    }
+
     /// Files a page, and queues what it leads to.
     fn take(&mut self, work: Work, page: Page) {
         let after = work.split.as_ref().map(|split| split.after.clone());

@@ -12,6 +12,7 @@ mod batches;
 pub mod digests;
 pub mod discover;
 pub mod duplicates;
+pub mod heads;
 pub mod key_archive;
 pub mod logs;
 pub mod plan;
@@ -41,7 +42,7 @@ pub struct Context<S> {
     pub scope: Scope,
     /// Where the archive was when it was written, if it was copied.
     pub moves: Arc<[Relocation]>,
-    /// The heads of the last run.
+    /// What earlier runs remembered.
     pub checkpoint: Arc<Checkpoint>,
     /// Attempts for each read.
     pub retry: Retry,

@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 use super::Context;
 use super::digests::{self, KeyService, Keys};
 use super::discover::{self, Thoroughness};
+use super::heads::{Comparison, Listed};
 use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
 use super::{address, trail_events};
 use crate::archive::inventory::{Inventory, Root};
-use crate::archive::key::{self, LogKind, ObjectName};
-use crate::archive::scope::Scope;
+use crate::archive::key::LogKind;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
 use crate::report::{Clock, Findings, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
@@ -24,6 +24,7 @@ use crate::source::{Source, SourceError};
 use crate::verify::address::Addresses;
 use crate::verify::chain::{Break, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
+use crate::verify::heads::{AtHead, Tip};
 
 /// Why a run came to no report.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum RunError<E: std::error::Error + 'static> {
     /// The archive itself is not there.
     #[error("the archive cannot be read")]
     Archive(#[source] SourceError),
+    /// The archive is not the one that the checkpoint is of.
+    #[error("the checkpoint is another archive's: of the organizations and accounts that it remembers, none is here")]
+    AnotherArchive,
     /// The table could not be written.
     #[error("the table cannot be written")]
     Sink(#[source] E),
@@ -95,6 +99,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         digests_from: context.scope.digests_from(),
     };
     let mut found = scope_found(&inventory);
+    let remembered = Listed::of(context, &archive.prefix, &inventory);
     let not_listed: Arc<[String]> = not_listed.into();
     let places = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
     let mut totals = Totals::default();
@@ -106,9 +111,21 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     }
     let kinds: BTreeSet<LogKind> = plans.iter().flat_map(|plan| &plan.kinds_named).copied().collect();
     plans.iter_mut().for_each(|plan| plan.settle(&kinds, &mut findings));
-    if not_listed.is_empty() && !context.is_cancelled() {
-        findings.extend(context.checkpoint.vanished(&totals.chains, |key| in_scope(&context.scope, key)));
+    if archive.bucket.is_empty() && remembered.is_elsewhere && totals.digests.verified > 0 {
+        return Err(RunError::AnotherArchive);
     }
+    let comparison = Comparison {
+        context,
+        bucket: &archive.bucket,
+        prefix: &archive.prefix,
+        listed: remembered,
+        listed_whole: not_listed.is_empty(),
+        chains: &totals.chains,
+    };
+    let (heads, told) = comparison.compare(std::mem::take(&mut totals.at_heads)).await;
+    findings.extend(told);
+    let is_here = |tip: &Tip| *tip.place.bucket == *archive.bucket && tip.place.key.starts_with(&archive.prefix);
+    totals.chains.iter_mut().for_each(|chain| chain.tips.retain(is_here));
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
     tell_misnamed(&inventory, &plans, &mut findings);
@@ -163,6 +180,8 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         findings,
         findings_omitted,
         chains: totals.chains,
+        checkpoint: None,
+        heads,
         output,
         timings: Timings {
             started: archive.clock.started(),
@@ -223,6 +242,7 @@ struct Totals {
     digests: Outcomes,
     breaks: Vec<Break>,
     chains: Vec<ChainSummary>,
+    at_heads: Vec<(String, AtHead)>,
 }
 
 impl Totals {
@@ -231,6 +251,7 @@ impl Totals {
         self.addresses.join(conclusion.addresses);
         findings.extend(conclusion.findings);
         self.breaks.extend(conclusion.breaks);
+        self.at_heads.extend(conclusion.at_heads);
         self.chains
             .extend(conclusion.chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
     }
@@ -238,20 +259,6 @@ impl Totals {
     /// The earliest end of any regular chain.
     fn verified_through(&self) -> Option<Timestamp> {
         self.chains.iter().filter(|chain| !chain.chain.backfill).filter_map(|chain| chain.last).min()
-    }
-}
-
-/// Whether a digest was asked for.
-fn in_scope(scope: &Scope, key: &str) -> bool {
-    let parsed = key::parse(key);
-    match parsed.name {
-        ObjectName::Digest(place, name) => {
-            scope.includes_organization(parsed.org.as_ref())
-                && scope.includes(&place)
-                && scope.includes_trail(&name.trail)
-                && scope.includes_digest(name.end)
-        }
-        _ => false,
     }
 }
 

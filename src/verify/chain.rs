@@ -15,17 +15,18 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::address::Addresses;
 use super::check::Checker;
 use super::digest::Recorded;
 use super::edges;
+use super::heads::{AtHead, Tip};
 use super::keys::KeyRing;
 use super::object::DigestObject;
 use super::window::Window;
 use crate::archive::ids::{OrgId, Region};
-use crate::archive::key::{self, AccountRegion, DigestName};
+use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
 use crate::finding::{Finding, FindingId};
 use crate::sha256::Sha256;
 
@@ -50,13 +51,21 @@ pub struct ChainId {
 impl ChainId {
     /// The chain that a digest of this account and Region belongs to, by its name.
     pub(super) fn of(digest: &DigestObject, place: &AccountRegion) -> Self {
-        Self {
-            org: key::parse(&digest.place.key).org,
-            place: place.clone(),
-            trail: digest.name.trail.clone(),
-            home_region: digest.name.home.clone(),
-            backfill: digest.name.backfill,
+        Self::named(key::parse(&digest.place.key).org, place.clone(), &digest.name)
+    }
+
+    /// The chain that a digest belongs to, by its key; none where the key is not a digest's.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let parsed = key::parse(key);
+        match parsed.name {
+            ObjectName::Digest(place, name) => Some(Self::named(parsed.org, place, &name)),
+            _ => None,
         }
+    }
+
+    fn named(org: Option<OrgId>, place: AccountRegion, name: &DigestName) -> Self {
+        let (trail, home_region) = (name.trail.clone(), name.home.clone());
+        Self { org, place, trail, home_region, backfill: name.backfill }
     }
 }
 
@@ -83,12 +92,17 @@ pub struct Group {
     pub absent: BTreeSet<Recorded>,
     /// Names of digests before the period asked for; not read, but there.
     pub earlier: Vec<DigestName>,
+    /// Where an earlier run verified digests, and the hash of their content.
+    pub remembered: Arc<BTreeMap<Recorded, Sha256>>,
 }
 
 impl Group {
     /// Fingerprints that digests name and `keys` does not hold, with when to ask CloudTrail for them.
     pub fn missing_keys(&self, keys: &KeyRing) -> Vec<Window> {
+        let is_known =
+            |d: &DigestObject| self.remembered.get(&d.place).is_some_and(|&hash| d.reading_of(hash).is_some());
         let unknown = self.digests.iter().filter(|d| d.fingerprint().is_some_and(|f| keys.find(f).is_none()));
+        let unknown = unknown.filter(|d| !is_known(d));
         unknown.filter_map(DigestObject::signing_window).collect()
     }
 
@@ -98,7 +112,7 @@ impl Group {
     /// a signed successor records.
     pub fn check(&mut self, place: &AccountRegion, keys: &KeyRing) {
         let some_key_fits = self.digests.iter().any(|d| d.fingerprint().is_some_and(|f| keys.find(f).is_some()));
-        let checker = Checker { place, keys, some_key_fits };
+        let checker = Checker { place, keys, some_key_fits, remembered: self.remembered.clone() };
         for digest in self.digests.iter_mut().filter(|digest| !digest.is_settled()) {
             checker.check(digest, None);
         }
@@ -141,10 +155,10 @@ impl Group {
     }
 
     /// Judges the group as a whole.
-    pub fn conclude(mut self, place: &AccountRegion, period: &edges::Period, heads: &dyn edges::Heads) -> Conclusion {
+    pub fn conclude(mut self, place: &AccountRegion, period: &edges::Period) -> Conclusion {
         self.find_planted(place);
         let addresses = Addresses::of(&self);
-        Conclusion { addresses, ..edges::conclude(self, place, period, heads) }
+        Conclusion { addresses, ..edges::conclude(self, place, period) }
     }
 }
 
@@ -167,6 +181,8 @@ pub struct Conclusion {
     pub outcomes: DigestOutcomes,
     /// What the digests say of where the archive lies.
     pub addresses: Addresses,
+    /// What lies at the keys of remembered digests, where anything was read there.
+    pub at_heads: Vec<(String, AtHead)>,
 }
 
 /// A span in which a chain proves nothing, between two parts in which it does.
@@ -198,7 +214,7 @@ pub struct DigestOutcomes {
 }
 
 /// A chain's newest verified digest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Head {
     /// Its key.
     pub key: String,
@@ -226,6 +242,12 @@ pub struct ChainSummary {
     pub logs: u64,
     /// Spans between the first and the last that no verified digest of the chain covers.
     pub gaps: Vec<Window>,
+    /// Its verified digests that none of them points to.
+    #[serde(skip)]
+    pub tips: Vec<Tip>,
+    /// Its digests that could not be read or checked.
+    #[serde(skip)]
+    pub unreadable: u64,
 }
 
 /// What a verified digest says of one log.

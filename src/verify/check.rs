@@ -1,6 +1,9 @@
 //! Judges one digest object: is it a digest that CloudTrail signed, at its place?
 
-use super::digest::{Digest, SIGNATURE_ALGORITHM};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::digest::{Digest, Recorded, SIGNATURE_ALGORITHM};
 use super::keys::{Check, KeyRing};
 use super::object::{Content, DigestObject, Reading, Standing};
 use super::window::Window;
@@ -20,6 +23,8 @@ pub(super) struct Checker<'a> {
     pub(super) keys: &'a KeyRing,
     /// Whether a key at hand fits any of them.
     pub(super) some_key_fits: bool,
+    /// The hashes of digests that an earlier run verified, by where they lie.
+    pub(super) remembered: Arc<BTreeMap<Recorded, Sha256>>,
 }
 
 impl Checker<'_> {
@@ -27,8 +32,16 @@ impl Checker<'_> {
     pub(super) fn check(&self, object: &mut DigestObject, recovered: Option<&str>) {
         match self.judge(object, recovered) {
             Ok(reading) => object.settle_signed(reading, recovered.is_some()),
-            Err(rejection) => object.settle(rejection.0, Some(rejection.1)),
+            Err(rejection) => match self.known(object).filter(|_| is_for_want_of_proof(&rejection)) {
+                Some(reading) => object.settle_signed(reading, false),
+                None => object.settle(rejection.0, Some(rejection.1)),
+            },
         }
+    }
+
+    /// The reading that an earlier run verified in this place.
+    fn known(&self, object: &DigestObject) -> Option<usize> {
+        self.remembered.get(&object.place).and_then(|hash| object.reading_of(*hash))
     }
 
     /// Which reading CloudTrail signed, or what the object is instead.
@@ -145,7 +158,12 @@ impl Checker<'_> {
     }
 }
 
-fn with_optional_hint(finding: Finding, hint: Option<&str>) -> Finding {
+/// Whether only the key or the signature cannot be had, which content that was verified before does not need again.
+fn is_for_want_of_proof(rejection: &Rejection) -> bool {
+    rejection.0 == Standing::Unreadable || rejection.1.id == FindingId::DigestUnknownKey
+}
+
+pub(super) fn with_optional_hint(finding: Finding, hint: Option<&str>) -> Finding {
     match hint {
         Some(hint) => finding.with_hint(hint),
         None => finding,
@@ -155,7 +173,6 @@ fn with_optional_hint(finding: Finding, hint: Option<&str>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::chain::Group;
-    use super::super::digest::Recorded;
     use super::super::keys::tests::given;
     use super::*;
     use crate::archive::key::{self, ObjectName};

@@ -10,12 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::chain::{Break, ChainId, ChainSummary, Conclusion, Group, Head, Listing};
 use super::digest::{Digest, Previous, Recorded};
+use super::heads::Tip;
 use super::object::{DigestObject, Standing};
 use super::window::{ARRIVAL, Coverage, EDGE, Window};
 use crate::archive::folder::Holds;
 use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
-use crate::archive::scope::DIGEST_SLACK;
 use crate::finding::{Finding, FindingId};
+use crate::sha256::Sha256;
 
 /// The time that was asked for, and what time it is.
 #[derive(Debug, Clone)]
@@ -45,13 +46,7 @@ impl Period {
     }
 }
 
-/// The heads that chains had at the last checkpoint.
-pub trait Heads: Sync {
-    /// The head that a chain had.
-    fn head(&self, chain: &ChainId) -> Option<&Head>;
-}
-
-pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period, heads: &dyn Heads) -> Conclusion {
+pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> Conclusion {
     let mut conclusion = Conclusion::default();
     for digest in &group.digests {
         let (standing, findings) = digest.told();
@@ -80,11 +75,10 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period, hea
         let mut chain =
             Chain { id, digests, spans, by_place: &by_place, group: &group, period, conclusion: &mut conclusion };
         chain.judge_links();
-        if let Some(head) = heads.head(&chain.id) {
-            chain.judge_head(head);
-        }
         chain.collect_listings();
-        chain.summarise();
+        let pointed = chain.pointed();
+        chain.look_at_heads(&pointed);
+        chain.summarise(&pointed);
     }
     conclusion
 }
@@ -139,29 +133,24 @@ impl<'a> Chain<'a> {
         self.conclusion.findings.push(finding);
     }
 
-    /// The chain must still hold the head it had, and not end before it; a head after the period was not looked for.
-    fn judge_head(&mut self, had: &Head) {
-        let asked_until = self.period.to.and_then(|to| to.checked_add(DIGEST_SLACK).ok());
-        if asked_until.is_some_and(|until| had.end > until) {
+    /// Where the chain's verified digests point to, with the hash that they record.
+    fn pointed(&self) -> BTreeSet<(Recorded, Sha256)> {
+        let pointers = self.verified().into_iter().filter_map(|(object, digest)| {
+            digest.previous.as_ref().map(|previous| (object.found_at(&previous.digest), previous.hash))
+        });
+        pointers.collect()
+    }
+
+    /// What lies now where an earlier run verified digests.
+    fn look_at_heads(&mut self, pointed: &BTreeSet<(Recorded, Sha256)>) {
+        if self.group.remembered.is_empty() {
             return;
         }
-        let there = || self.digests.iter().filter(|object| object.place.key == had.key);
-        let now = there().find(|object| object.verified().is_some()).or_else(|| there().next()).copied();
-        let told_already = now.is_some_and(|object| object.verified().is_none());
-        let same = now.and_then(DigestObject::hash).is_some_and(|hash| hash.to_string() == had.hash);
-        if told_already || same {
-            return;
+        for object in &self.digests {
+            let Some(&hash) = self.group.remembered.get(&object.place) else { continue };
+            let passed = pointed.contains(&(object.place.clone(), hash));
+            self.conclusion.at_heads.push((object.place.key.clone(), object.at_head(hash, passed)));
         }
-        let last = self.verified().last().map(|(_, digest)| digest.end);
-        let found = match (now, last) {
-            (Some(_), _) => "a signed digest with other content".to_owned(),
-            (None, Some(last)) => format!("no such digest; the chain now ends at {last}"),
-            (None, None) => "no such digest".to_owned(),
-        };
-        let sentence = format!("{} no longer holds the digest that was its newest at the checkpoint", self.id);
-        let finding = Finding::new(FindingId::HeadWentBack, &had.key, sentence);
-        let expected = format!("the digest that ended at {} with SHA-256 {}", had.end, had.hash);
-        self.find(finding.compared(expected, found).with_hint("look for DeleteObject in the bucket's own log"));
     }
 
     fn break_off(&mut self, finding: Finding, window: Window) {
@@ -389,7 +378,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    fn summarise(&mut self) {
+    fn summarise(&mut self, pointed: &BTreeSet<(Recorded, Sha256)>) {
         let verified = self.verified();
         let windows: Vec<Window> = verified.iter().filter_map(|(object, _)| object.window()).collect();
         let coverage = Coverage::of(windows.clone());
@@ -404,7 +393,15 @@ impl<'a> Chain<'a> {
             let hash = object.hash()?.to_string();
             Some(Head { key: object.place.key.clone(), hash, end: digest.end })
         });
+        let ends = verified.iter().filter_map(|(object, digest)| {
+            let tip = (object.place.clone(), object.hash()?);
+            let is_tip = !pointed.contains(&tip);
+            is_tip.then_some(Tip { place: tip.0, hash: tip.1, end: digest.end })
+        });
+        let unreadable = self.digests.iter().filter(|digest| digest.standing() == Standing::Unreadable).count();
         self.conclusion.chains.push(ChainSummary {
+            tips: ends.collect(),
+            unreadable: unreadable as u64,
             first,
             last,
             head,

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use serde_json::json;
 
+use super::super::heads::AtHead;
 use super::*;
-use crate::sha256::Sha256;
 use crate::source::{DigestMetadata, SourceError};
 
 fn place() -> AccountRegion {
@@ -87,16 +87,8 @@ fn always() -> Period {
     Period { from: None, to: None, now: at(10_000), max_age: None, digests_from: None }
 }
 
-struct Had(Option<Head>);
-
-impl Heads for Had {
-    fn head(&self, _: &ChainId) -> Option<&Head> {
-        self.0.as_ref()
-    }
-}
-
 fn judge(group: Group, period: &Period) -> Conclusion {
-    conclude(group, &place(), period, &Had(None))
+    conclude(group, &place(), period)
 }
 
 /// What is found, each with the hour and minute in the name of the digest that it is about.
@@ -131,16 +123,18 @@ fn an_age_equal_to_the_maximum_is_not_stale() {
 }
 
 #[test]
-fn a_head_at_the_last_moment_that_is_looked_at_must_be_there() {
-    let head = Head { key: recorded(&name(300)).key, hash: Sha256::of(b"head").to_string(), end: at(300) };
-    let ends_at = |to: Timestamp| {
-        let period = Period { to: Some(to), now: at(180), ..always() };
-        let group = Group { digests: signed(&[starting(60), hour(120, 0)]), ..Group::default() };
-        found(&conclude(group, &place(), &period, &Had(Some(head.clone()))))
-    };
-    let last = at(300) - DIGEST_SLACK;
-    assert_eq!(ends_at(last), expect(&[(FindingId::HeadWentBack, "0500")]));
-    assert_eq!(ends_at(last - SignedDuration::from_secs(1)), []);
+fn the_tips_are_those_that_no_digest_of_the_chain_points_to() {
+    // A chain that begins anew after two hours; the first part's end has no witness.
+    let digests = signed(&[starting(60), hour(120, 0), starting(240), hour(300, 2)]);
+    let key = |named: i64| recorded(&name(named)).key;
+    let hash = |at: usize| digests[at].hash().expect("read");
+    let known = [(0, hash(0)), (1, hash(1)), (2, Sha256::of(b"other"))];
+    let remembered = known.map(|(at, hash)| (digests[at].place.clone(), hash)).into();
+    let conclusion = judge(Group { digests, remembered: Arc::new(remembered), ..Group::default() }, &always());
+    let tips: Vec<&str> = conclusion.chains[0].tips.iter().map(|tip| tip.place.key.as_str()).collect();
+    assert_eq!(tips, [key(120), key(300)]);
+    let at_heads = [(key(60), AtHead::Passed), (key(120), AtHead::Same), (key(240), AtHead::Other { signed: true })];
+    assert_eq!(conclusion.at_heads, at_heads);
 }
 
 #[test]

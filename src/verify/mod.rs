@@ -5,6 +5,7 @@ pub mod chain;
 mod check;
 pub mod digest;
 pub mod edges;
+pub mod heads;
 pub mod key_file;
 pub mod keys;
 pub mod log;

@@ -148,7 +148,7 @@ fn remembered(world: &World, options: &Options) -> Checkpoint {
             let mut then = State::of(world);
             then.objects.retain(|place, _| world.at(place).is_some_and(|thing| thing.time() <= night(hours)));
             let options = Options { later: hours - 6, local: options.local, ..Options::default() };
-            checkpoint.advance(&run(world, &options, &then, checkpoint.clone()).0.chains);
+            checkpoint.advance(&run(world, &options, &then, checkpoint.clone()).0);
         }
         checkpoint
     };

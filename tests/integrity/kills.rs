@@ -66,7 +66,7 @@ impl Killed {
         fs::remove_file(&killed.file).unwrap();
         assert_eq!(killed.verify(&killed.then).code, 0);
         killed.before = fs::read(&killed.file).unwrap();
-        assert_eq!(killed.after.as_object().unwrap().len() as u64, ACCOUNTS);
+        assert_eq!(killed.after.as_array().unwrap().len() as u64, ACCOUNTS);
         killed
     }
 

@@ -8,6 +8,7 @@ mod support;
 mod chains;
 mod checkpoints;
 mod digests;
+mod heads;
 mod keys;
 #[cfg(unix)]
 mod kills;

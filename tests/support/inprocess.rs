@@ -116,7 +116,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
 ) -> Report {
     let pool = POOLS.iter().find(|pool| pool.current_num_threads() >= setup.threads).unwrap();
     let mut scope = setup.scope;
-    scope.heads_from = setup.checkpoint.earliest();
+    scope.heads_from = setup.checkpoint.earliest_open(&scope, &setup.prefix);
     let context = Context {
         source: Arc::new(source),
         scope,

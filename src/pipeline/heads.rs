@@ -1,0 +1,274 @@
+//! Compares what a checkpoint remembers with what lies there now.
+//!
+//! ```text
+//! head in what was read:   judged with the other digests ([`crate::verify::heads`])
+//! head anywhere else:      one read of its own ─▶ the same · other content · unreadable · nothing there
+//! nothing there:           is anything as old left under its root?  yes ─▶ deleted   no ─▶ expired
+//! ```
+//!
+//! Invariants: every head that was asked for is compared, or the run is one that was stopped; what could not be read is
+//! never called deleted; whoever deletes a head and leaves anything of its time or before is told of as having deleted it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+
+use super::{Context, digests, discover};
+use crate::archive::inventory::Inventory;
+use crate::archive::key::{self, DigestName, LogName, ObjectName};
+use crate::archive::scope::Scope;
+use crate::checkpoint::{Head, State};
+use crate::finding::{Finding, FindingId};
+use crate::report::Heads;
+use crate::source::Source;
+use crate::verify::chain::{ChainId, ChainSummary};
+use crate::verify::digest::Recorded;
+use crate::verify::heads::AtHead;
+
+/// What a listing says that is needed to compare heads, taken before the inventory is used up.
+pub(super) struct Listed {
+    /// The time of the oldest log or digest under each root.
+    oldest: HashMap<String, Timestamp>,
+    /// Whether the checkpoint remembers organizations and accounts here, and none of them is in the listing.
+    pub(super) is_elsewhere: bool,
+}
+
+impl Listed {
+    /// What the listing says; nothing where nothing is remembered.
+    pub(super) fn of<S>(context: &Context<S>, prefix: &str, inventory: &Inventory) -> Self {
+        let mut asked = context.checkpoint.asked_for(&context.scope, prefix).peekable();
+        if asked.peek().is_none() {
+            return Self { oldest: HashMap::new(), is_elsewhere: false };
+        }
+        let owners: BTreeSet<_> = asked.map(|head| (&head.chain.org, head.chain.place.account)).collect();
+        let mut oldest: Vec<Option<Timestamp>> = vec![None; inventory.roots.len()];
+        let mut is_elsewhere = true;
+        for (place, holdings) in &inventory.places {
+            let logs = holdings.logs.iter().map(|log| (log.root, dated_log(&log.name)));
+            let digests = holdings.digests.iter().map(|digest| (digest.root, dated_digest(&digest.name)));
+            let mut last_root = None;
+            for (root, time) in logs.chain(digests) {
+                let at = root as usize;
+                if last_root.replace(root) != Some(root) {
+                    is_elsewhere &= !owners.contains(&(&inventory.roots[at].org, place.account));
+                }
+                oldest[at] = oldest[at].into_iter().chain(time).min();
+            }
+        }
+        let oldest = inventory.roots.iter().zip(oldest).filter_map(|(root, time)| Some((root.prefix.clone(), time?)));
+        Self { oldest: oldest.collect(), is_elsewhere }
+    }
+}
+
+/// The time that a log or digest stands for, by its key.
+fn dated(key: &str) -> Option<Timestamp> {
+    match key::parse(key).name {
+        ObjectName::Log(_, name) => dated_log(&name),
+        ObjectName::Digest(_, name) => dated_digest(&name),
+        _ => None,
+    }
+}
+
+/// What lies in another day's folder than its name says is not CloudTrail's, and says nothing of what expired.
+fn dated_log(name: &LogName) -> Option<Timestamp> {
+    (day_of(name.minute) == name.day).then_some(name.minute)
+}
+
+/// Backfill digests are made later than their names say, so they outlive what has the same time in its name.
+fn dated_digest(name: &DigestName) -> Option<Timestamp> {
+    (!name.backfill && day_of(name.end) == name.day).then_some(name.end)
+}
+
+fn day_of(time: Timestamp) -> Date {
+    Offset::UTC.to_datetime(time).date()
+}
+
+/// What is known of heads that are gone, in the order of their ends.
+struct Left {
+    /// Up to here, nothing as old is left.
+    expired: usize,
+    /// From here on, something as old is left.
+    deleted: usize,
+    /// Why it is not known of those between.
+    why: String,
+}
+
+/// Where the run looked, and what it found there.
+pub(super) struct Comparison<'a, S> {
+    pub(super) context: &'a Context<S>,
+    pub(super) bucket: &'a Arc<str>,
+    pub(super) prefix: &'a str,
+    pub(super) listed: Listed,
+    /// Whether every folder could be listed.
+    pub(super) listed_whole: bool,
+    pub(super) chains: &'a [ChainSummary],
+}
+
+impl<S: Source> Comparison<'_, S> {
+    /// Compares every head that was asked for; `at` has those that were read with the other digests.
+    pub(super) async fn compare(self, at: Vec<(String, AtHead)>) -> (Heads, Vec<Finding>) {
+        let all = self.context.checkpoint.heads().count();
+        if all == 0 || self.context.is_cancelled() {
+            return (Heads { found: Vec::new(), not_asked_for: all as u64 }, Vec::new());
+        }
+        let asked: Vec<&Head> = self.context.checkpoint.asked_for(&self.context.scope, self.prefix).collect();
+        let mut at: HashMap<String, AtHead> = at.into_iter().collect();
+        let unread: Vec<&Head> = asked.iter().copied().filter(|head| !at.contains_key(&head.key)).collect();
+        let mut findings = Vec::new();
+        for (key, found, told) in self.read(unread).await {
+            at.insert(key, found);
+            findings.extend(told);
+        }
+        let gone: Vec<&Head> =
+            asked.iter().copied().filter(|head| at.get(&head.key) == Some(&AtHead::Nothing)).collect();
+        self.tell_expired(gone, &mut at, &mut findings).await;
+        self.tell_changed(&asked, &at, &mut findings);
+        let found: Vec<(String, AtHead)> = asked.iter().filter_map(|head| at.remove_entry(&head.key)).collect();
+        let not_asked_for = (all - found.len()) as u64;
+        (Heads { found, not_asked_for }, findings)
+    }
+
+    /// Reads heads that lie outside what was read, or that the listing did not show.
+    async fn read(&self, heads: Vec<&Head>) -> Vec<(String, AtHead, Vec<Finding>)> {
+        let reads = heads.into_iter().filter_map(|head| {
+            let ObjectName::Digest(_, name) = key::parse(&head.key).name else { return None };
+            let place = Recorded { bucket: self.bucket.to_string(), key: head.key.clone() };
+            Some(async move {
+                let mut object = digests::read_one(self.context, name, place, 0).await;
+                let (found, told) = object.recognise(head.hash);
+                (head.key.clone(), found, told)
+            })
+        });
+        stream::iter(reads).buffered(self.context.concurrency).collect().await
+    }
+
+    /// Tells apart what was deleted and what expired with everything of its time.
+    async fn tell_expired(&self, gone: Vec<&Head>, at: &mut HashMap<String, AtHead>, findings: &mut Vec<Finding>) {
+        let mut by_root: BTreeMap<&str, Vec<&Head>> = BTreeMap::new();
+        for head in gone {
+            by_root.entry(key::parse(&head.key).root).or_default().push(head);
+        }
+        for (root, mut heads) in by_root {
+            heads.sort_by_key(|head| head.end);
+            // What expired before stays so, whatever is put there since; an archive that goes on shows new digests.
+            let goes_on = self.chains.iter().any(|chain| {
+                chain.head.as_ref().is_some_and(|head| chain.digests > 0 && key::parse(&head.key).root == root)
+            });
+            heads.retain(|head| head.state.is_expired() || head.state != State::Open || goes_on);
+            let (before, since): (Vec<&Head>, Vec<&Head>) = heads.into_iter().partition(|head| head.state.is_expired());
+            let left = self.left_of(root, &since).await;
+            for head in before.iter().chain(&since[..left.expired]) {
+                at.insert(head.key.clone(), AtHead::Expired);
+                findings.push(expired_finding(head));
+            }
+            for head in &since[left.expired..left.deleted] {
+                at.insert(head.key.clone(), AtHead::Unclear);
+                findings.push(unclear_finding(head, &left.why));
+            }
+        }
+    }
+
+    /// Of heads that are gone, in the order of their ends: up to where nothing as old is left under the root.
+    async fn left_of(&self, root: &str, heads: &[&Head]) -> Left {
+        let oldest = self.listed.oldest.get(root);
+        let deleted = oldest.map_or(heads.len(), |oldest| heads.partition_point(|head| head.end < *oldest));
+        let mut left = Left { expired: 0, deleted, why: String::new() };
+        if !self.listed_whole {
+            "a folder could not be listed".clone_into(&mut left.why);
+            return left;
+        }
+        if self.context.scope.digests_from().is_none() {
+            left.expired = deleted;
+            return left;
+        }
+        // What lies before the period was not listed: it is looked into for the newest of them, and then by halves.
+        let mut middle = left.deleted.saturating_sub(1);
+        while left.expired < left.deleted {
+            match self.is_left(root, heads[middle].end).await {
+                Ok(true) => left.deleted = middle,
+                Ok(false) => left.expired = middle + 1,
+                Err(why) => {
+                    left.why = why;
+                    break;
+                }
+            }
+            middle = left.expired + (left.deleted - left.expired) / 2;
+        }
+        left
+    }
+
+    /// Whether anything dated up to `end` is left under a root.
+    async fn is_left(&self, root: &str, end: Timestamp) -> Result<bool, String> {
+        let scope = Scope { from: None, heads_from: None, to: Some(end), ..self.context.scope.clone() };
+        let below = if root.starts_with(self.prefix) { root } else { self.prefix };
+        let is_it = |key: &str| key.starts_with(root) && dated(key).is_some_and(|time| time <= end);
+        discover::holds(self.context, self.bucket, below, &scope, is_it).await
+    }
+
+    /// Heads that are gone or changed, and chains of which no verified digest is there any more.
+    fn tell_changed(&self, asked: &[&Head], at: &HashMap<String, AtHead>, findings: &mut Vec<Finding>) {
+        let mut chains: BTreeMap<&ChainId, Vec<&Head>> = BTreeMap::new();
+        for head in asked {
+            chains.entry(&head.chain).or_default().push(head);
+        }
+        let summaries: HashMap<&ChainId, &ChainSummary> =
+            self.chains.iter().map(|chain| (&chain.chain, chain)).collect();
+        for (id, heads) in chains {
+            let is = |head: &&&Head, any: &[AtHead]| at.get(&head.key).is_some_and(|found| any.contains(found));
+            let summary = summaries.get(id).copied();
+            // A chain is there if a verified digest of it is; what could not be read or checked might be one.
+            let may_be_there = summary.is_some_and(|chain| chain.digests + chain.unreadable > 0)
+                || heads.iter().any(|head| is(&head, &[AtHead::Same, AtHead::Passed, AtHead::Unclear]));
+            let (unsigned, signed) = (AtHead::Other { signed: false }, AtHead::Other { signed: true });
+            let changed = heads.iter().filter(|head| is(head, &[AtHead::Nothing, unsigned.clone(), signed.clone()]));
+            if may_be_there {
+                findings.extend(changed.map(|head| changed_finding(head, &at[&head.key], summary)));
+            } else if let Some(newest) = changed.max_by_key(|head| head.end) {
+                findings.push(vanished_finding(newest));
+            }
+        }
+    }
+}
+
+fn changed_finding(head: &Head, found: &AtHead, chain: Option<&ChainSummary>) -> Finding {
+    let found = match (found, chain.and_then(|chain| chain.last)) {
+        (AtHead::Other { signed: true }, _) => "a signed digest with other content".to_owned(),
+        (AtHead::Other { .. }, _) => "an object with other content".to_owned(),
+        (_, Some(last)) => format!("no such digest; the chain now ends at {last}"),
+        (_, None) => "no such digest".to_owned(),
+    };
+    let sentence = format!("{} no longer holds a digest that an earlier run verified", head.chain);
+    let finding = Finding::new(FindingId::HeadWentBack, &head.key, sentence);
+    let expected = format!("the digest that ended at {} with SHA-256 {}", head.end, head.hash);
+    finding.compared(expected, found).with_hint("look for DeleteObject and PutObject in the bucket's own log")
+}
+
+fn vanished_finding(head: &Head) -> Finding {
+    let sentence =
+        format!("the chain {} was there at the checkpoint and is gone: no verified digest of it is left", head.chain);
+    let finding = Finding::new(FindingId::ChainVanished, &head.key, sentence);
+    finding.compared(format!("the digest that ended at {}", head.end), "no verified digest of the chain")
+}
+
+fn expired_finding(head: &Head) -> Finding {
+    let sentence = format!(
+        "the digest of {} that ended at {} is gone, and nothing as old is left beside it: expired, or deleted with all else",
+        head.chain, head.end
+    );
+    let finding = Finding::new(FindingId::HeadExpired, &head.key, sentence);
+    let expected = format!("the digest that ended at {} with SHA-256 {}", head.end, head.hash);
+    finding
+        .compared(expected, "no such digest, and nothing dated up to its end")
+        .with_hint("compare with the bucket's lifecycle rules")
+}
+
+fn unclear_finding(head: &Head, why: &str) -> Finding {
+    let sentence = format!(
+        "a digest that an earlier run verified is gone, deleted or expired: what else is left is unknown, because {why}"
+    );
+    Finding::new(FindingId::DigestUnreadable, &head.key, sentence)
+}
