@@ -6,7 +6,7 @@
 use memchr::memmem;
 
 use super::extra::{self, STAND_INS, WHOLE};
-use super::known::{Filled, KnownObjects};
+use super::known::{Filled, KnownObjects, Stood};
 use super::schema::{self, COLUMNS, ColumnType, Fill, Origin, RESOURCE};
 use super::value;
 use super::values::{Flags, Lists, Numbers, Texts, Values};
@@ -289,8 +289,8 @@ impl RowBuilder {
         walk: &mut Walk,
     ) -> bool {
         let row = self.days.len();
-        let text = record.value(member);
-        if let Some(known) = self.known.find(text)
+        let stood = Stood { field: member.field, key: record.key(member), text: record.value(member) };
+        if let Some(known) = self.known.find(stood)
             && walk.seen & known.seen == 0
         {
             walk.seen |= known.seen;
@@ -320,7 +320,7 @@ impl RowBuilder {
                     Values::Numbers(_) | Values::Lists(_) => None,
                 }
             });
-            self.known.remember(text, beside, filled, seen, any_held);
+            self.known.remember(stood, beside, filled, seen, any_held);
         }
         any_held
     }
@@ -454,3 +454,7 @@ fn set_resources(lists: &mut Lists, row: usize, resources: &[value::Resource<'_>
         lists.add(resource.iter().map(Option::as_deref));
     }
 }
+
+#[cfg(test)]
+#[path = "build_tests.rs"]
+mod tests;

@@ -1,11 +1,15 @@
 //! Objects whose members were put into columns before, so that equal bytes are not taken apart again.
 //!
-//! Records of one session have the same `userIdentity`, byte for byte, and it fills a third of the columns.
+//! Records of one session have the same `userIdentity`, byte for byte, and it fills a third of the columns. An object is
+//! remembered with its field and with its key as spelled: the same text under another key fills other columns, and what no
+//! column takes stands beside them under the key.
 
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::event::Field;
 
 /// Objects that are remembered at once; those met later are taken apart each time.
 const OBJECTS: usize = 4096;
@@ -22,6 +26,17 @@ pub(super) enum Filled {
     Flag { column: usize, value: bool },
 }
 
+/// An object and where it stood.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stood<'a> {
+    /// Its field.
+    pub(super) field: Field,
+    /// Its key as spelled, without quotes.
+    pub(super) key: &'a str,
+    /// Its own text.
+    pub(super) text: &'a str,
+}
+
 /// The objects of the rows at hand.
 #[derive(Debug, Default)]
 pub(super) struct KnownObjects {
@@ -34,6 +49,8 @@ pub(super) struct KnownObjects {
 
 #[derive(Debug)]
 struct Object {
+    field: Field,
+    key: Range<usize>,
     text: Range<usize>,
     beside: Range<usize>,
     filled: Range<usize>,
@@ -55,12 +72,17 @@ pub(super) struct Known<'k> {
 
 impl KnownObjects {
     /// What was remembered of an object.
-    pub(super) fn find(&self, text: &str) -> Option<Known<'_>> {
-        if text.len() > LONGEST {
+    pub(super) fn find(&self, stood: Stood<'_>) -> Option<Known<'_>> {
+        if stood.text.len() > LONGEST {
             return None;
         }
-        let is_it = |&at: &u32| self.texts[self.objects[at as usize].text.clone()] == *text;
-        let &at = self.index.find(self.hasher.hash_one(text), is_it)?;
+        let is_it = |&at: &u32| {
+            let object = &self.objects[at as usize];
+            object.field == stood.field
+                && self.texts[object.text.clone()] == *stood.text
+                && self.texts[object.key.clone()] == *stood.key
+        };
+        let &at = self.index.find(self.hasher.hash_one(stood.text), is_it)?;
         let object = &self.objects[at as usize];
         Some(Known {
             filled: &self.filled[object.filled.clone()],
@@ -73,23 +95,26 @@ impl KnownObjects {
     /// Remembers an object that is not remembered yet.
     pub(super) fn remember(
         &mut self,
-        text: &str,
+        Stood { field, key, text }: Stood<'_>,
         beside: &str,
         filled: impl Iterator<Item = Filled>,
         seen: u128,
         any_held: bool,
     ) {
-        if text.len() > LONGEST || self.objects.len() == OBJECTS {
+        if text.len() + key.len() > LONGEST || self.objects.len() == OBJECTS {
             return;
         }
         let start = self.texts.len();
-        self.texts.extend([text, beside]);
+        self.texts.extend([text, key, beside]);
+        let key = start + text.len()..start + text.len() + key.len();
         let first = self.filled.len();
         self.filled.extend(filled);
         let at = self.objects.len() as u32;
         self.objects.push(Object {
-            text: start..start + text.len(),
-            beside: start + text.len()..self.texts.len(),
+            field,
+            text: start..key.start,
+            beside: key.end..self.texts.len(),
+            key,
             filled: first..self.filled.len(),
             seen,
             any_held,

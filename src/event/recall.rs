@@ -2,7 +2,8 @@
 //!
 //! Records of one service write the same keys in the same order, and records of one session have the same
 //! `userIdentity`, byte for byte. Bytes that are equal to bytes that were walked say the same, so they need not be
-//! walked again. What is remembered changes no result, only how soon it is there.
+//! walked again, provided that they stand in the same scope: the same text means something else under another key.
+//! What is remembered changes no result, only how soon it is there.
 
 use std::hash::BuildHasher as _;
 
@@ -31,6 +32,8 @@ pub struct Recall {
 #[derive(Clone, Default)]
 pub(super) struct KnownObject {
     text: Vec<u8>,
+    /// Where it stood; none before anything is remembered.
+    scope: Option<Scope>,
     /// Its members, with spans from its own start.
     pub(super) members: Vec<Member>,
     /// Deepest nesting in it, as the cursor counts it.
@@ -58,21 +61,28 @@ impl Recall {
         }
     }
 
-    /// Where an object that begins like `bytes` would be kept; `None` if it is too long for that.
-    pub(super) fn slot(&self, bytes: &[u8]) -> Option<usize> {
+    /// Where an object of this scope that begins like `bytes` would be kept; `None` if it is too long for that.
+    pub(super) fn slot(&self, scope: Scope, bytes: &[u8]) -> Option<usize> {
         // Up to the first closing brace an identity names its session.
         let end = memchr::memchr(b'}', &bytes[..bytes.len().min(LONGEST)])?;
-        Some(self.hasher.hash_one(&bytes[..end]) as usize % OBJECTS)
+        Some((self.hasher.hash_one(&bytes[..end]) as usize).wrapping_add(scope as usize) % OBJECTS)
     }
 
-    /// The remembered object that `bytes` begin with, and its length.
-    pub(super) fn object(&self, slot: usize, bytes: &[u8]) -> Option<(&KnownObject, usize)> {
+    /// The object remembered of this scope that `bytes` begin with, and its length.
+    pub(super) fn object(&self, slot: usize, scope: Scope, bytes: &[u8]) -> Option<(&KnownObject, usize)> {
         let known = self.objects.get(slot)?;
-        (!known.text.is_empty() && bytes.starts_with(&known.text)).then_some((known, known.text.len()))
+        (known.scope == Some(scope) && bytes.starts_with(&known.text)).then_some((known, known.text.len()))
     }
 
-    /// Remembers a walked object; the members' spans count from `base`.
-    pub(super) fn remember(&mut self, slot: usize, text: &[u8], members: &[Member], base: u32, deepest: usize) {
+    /// Remembers a walked object of a scope; the members' spans count from `base`.
+    pub(super) fn remember(
+        &mut self,
+        slot: usize,
+        scope: Scope,
+        text: &[u8],
+        (members, base): (&[Member], u32),
+        deepest: usize,
+    ) {
         if text.len() > LONGEST {
             return;
         }
@@ -80,6 +90,7 @@ impl Recall {
             self.objects.resize(OBJECTS, KnownObject::default());
         }
         let known = &mut self.objects[slot];
+        known.scope = Some(scope);
         known.text.clear();
         known.text.extend_from_slice(text);
         known.members.clear();

@@ -315,11 +315,11 @@ impl<'a, 'r> Records<'a, 'r> {
         // Only whole identities and the like are worth remembering, not each part of them.
         let start = self.cursor.at;
         let rest = &self.cursor.bytes[start..];
-        let Some(slot) = field_is_outer(scope).then(|| self.recall.slot(rest)).flatten() else {
+        let Some(slot) = field_is_outer(scope).then(|| self.recall.slot(scope, rest)).flatten() else {
             return self.members(scope, base);
         };
         let moved = (start - base) as u32;
-        if let Some((known, length)) = self.recall.object(slot, rest)
+        if let Some((known, length)) = self.recall.object(slot, scope, rest)
             && self.tape.len() + known.members.len() <= MAX_MEMBERS
         {
             self.tape.extend(known.members.iter().map(|member| member.moved(|at| at + moved)));
@@ -332,7 +332,7 @@ impl<'a, 'r> Records<'a, 'r> {
         self.members(scope, base)?;
         if !self.too_many {
             let text = &self.cursor.bytes[start..self.cursor.at];
-            self.recall.remember(slot, text, &self.tape[first..], moved, self.cursor.deepest);
+            self.recall.remember(slot, scope, text, (&self.tape[first..], moved), self.cursor.deepest);
         }
         self.cursor.deepest = self.cursor.deepest.max(outside);
         Ok(())

@@ -234,11 +234,9 @@ fn alike() -> impl Strategy<Value = Vec<u8>> {
         "{}",
         "null",
     ]);
-    let record =
-        (identity, prop::sample::select(vec!["eventName", "eventTime", "awsRegion", "other", "user\\u0049dentity"]))
-            .prop_map(|(identity, key)| {
-                format!(r#"{{"{key}":"v","userIdentity":{identity},"tlsDetails":{{"tlsVersion":"1"}}}}"#)
-            });
+    let key = prop::sample::select(vec!["eventName", "eventTime", "awsRegion", "other", "user\\u0049dentity"]);
+    let record = (identity.clone(), identity, key)
+        .prop_map(|(identity, tls, key)| format!(r#"{{"{key}":"v","userIdentity":{identity},"tlsDetails":{tls}}}"#));
     let log =
         prop::collection::vec(record, 0..6).prop_map(|records| format!(r#"{{"Records":[{}]}}"#, records.join(",")));
     (log, prop::option::of((any::<prop::sample::Index>(), any::<u8>()))).prop_map(|(log, change)| {
