@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::Context;
+use super::asked::{self, Known};
 use super::digests::{self, KeyService, Keys};
 use super::discover::{self, Thoroughness};
 use super::logs::{self, LogSink};
@@ -24,6 +25,7 @@ use crate::source::{Source, SourceError};
 use crate::verify::address::Addresses;
 use crate::verify::chain::{Break, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
+use crate::verify::reach::Reach;
 
 /// Why a run came to no report.
 #[derive(Debug, thiserror::Error)]
@@ -95,11 +97,13 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         digests_from: context.scope.digests_from(),
     };
     let mut found = scope_found(&inventory);
+    let mut known = Known::of(&inventory, &context.scope);
     let not_listed: Arc<[String]> = not_listed.into();
     let places = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
     let mut totals = Totals::default();
     let mut plans = Vec::with_capacity(places.len());
     for Planned { plan, conclusion, told } in places {
+        known.note(&plan, &conclusion);
         totals.take(conclusion, context, &mut findings);
         findings.merge(told);
         plans.push(plan);
@@ -109,6 +113,8 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     if not_listed.is_empty() && !context.is_cancelled() {
         findings.extend(context.checkpoint.vanished(&totals.chains, |key| in_scope(&context.scope, key)));
     }
+    let absent = asked::judge(context, &archive.prefix, known, &totals.reaches, &period, &not_listed).await;
+    findings.extend(absent);
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
     tell_misnamed(&inventory, &plans, &mut findings);
@@ -131,7 +137,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         let sentence = "the run was stopped before it had looked at everything";
         findings.add(Finding::new(FindingId::RunInterrupted, "the run", sentence).with_hint("run again"));
     }
-    if totals.digests.listed + totals.digests.missing == 0 {
+    if totals.nothing_to_verify() {
         let sentence = "nothing was found that could be verified: no digest in what was asked for";
         let hint = address::nothing_found(&inventory, &archive.tool.archive);
         findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
@@ -223,6 +229,7 @@ struct Totals {
     digests: Outcomes,
     breaks: Vec<Break>,
     chains: Vec<ChainSummary>,
+    reaches: Vec<Reach>,
 }
 
 impl Totals {
@@ -231,8 +238,15 @@ impl Totals {
         self.addresses.join(conclusion.addresses);
         findings.extend(conclusion.findings);
         self.breaks.extend(conclusion.breaks);
+        self.reaches.extend(conclusion.reaches);
         self.chains
             .extend(conclusion.chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
+    }
+
+    /// Whether no digest of what was asked for, trails included, is one that proves anything or should.
+    fn nothing_to_verify(&self) -> bool {
+        let Outcomes { altered, missing, unreadable, malformed, .. } = self.digests;
+        altered + missing + unreadable + malformed == 0 && self.chains.iter().all(|chain| chain.digests == 0)
     }
 
     /// The earliest end of any regular chain.

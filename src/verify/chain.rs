@@ -23,6 +23,7 @@ use super::digest::Recorded;
 use super::edges;
 use super::keys::KeyRing;
 use super::object::DigestObject;
+use super::reach::{Outside, Reach};
 use super::window::Window;
 use crate::archive::ids::{OrgId, Region};
 use crate::archive::key::{self, AccountRegion, DigestName};
@@ -48,15 +49,15 @@ pub struct ChainId {
 }
 
 impl ChainId {
+    /// The chain that a digest of this name belongs to, under a root of this organization or of none.
+    pub fn named(org: Option<OrgId>, place: &AccountRegion, name: &DigestName) -> Self {
+        let DigestName { trail, home, backfill, .. } = name;
+        Self { org, place: place.clone(), trail: trail.clone(), home_region: home.clone(), backfill: *backfill }
+    }
+
     /// The chain that a digest of this account and Region belongs to, by its name.
     pub(super) fn of(digest: &DigestObject, place: &AccountRegion) -> Self {
-        Self {
-            org: key::parse(&digest.place.key).org,
-            place: place.clone(),
-            trail: digest.name.trail.clone(),
-            home_region: digest.name.home.clone(),
-            backfill: digest.name.backfill,
-        }
+        Self::named(key::parse(&digest.place.key).org, place, &digest.name)
     }
 }
 
@@ -83,6 +84,8 @@ pub struct Group {
     pub absent: BTreeSet<Recorded>,
     /// Names of digests before the period asked for; not read, but there.
     pub earlier: Vec<DigestName>,
+    /// Chains with digests before or after what was asked for; not read, but there.
+    pub outside: BTreeMap<ChainId, Outside>,
 }
 
 impl Group {
@@ -155,6 +158,8 @@ pub struct Conclusion {
     pub findings: Vec<Finding>,
     /// One summary a chain.
     pub chains: Vec<ChainSummary>,
+    /// How far each chain reaches.
+    pub reaches: Vec<Reach>,
     /// Where a chain breaks off and begins again, each with the span, for naming what caused it.
     pub breaks: Vec<Break>,
     /// What verified digests say of logs.

@@ -10,4 +10,5 @@ pub mod keys;
 pub mod log;
 pub mod object;
 mod planted;
+pub mod reach;
 pub mod window;

@@ -7,6 +7,7 @@ mod support;
 
 mod chains;
 mod checkpoints;
+mod coverage;
 mod digests;
 mod keys;
 #[cfg(unix)]
