@@ -173,7 +173,7 @@ impl Serialize for FindingId {
     }
 }
 
-/// Members of a finding that are kept; its sentence says how many there are.
+/// Members of a finding that a report keeps; its sentence says how many there are.
 pub const MEMBERS_KEPT: usize = 100_000;
 
 /// One finding: the object, the fact, the expected fact.
@@ -235,11 +235,17 @@ impl Finding {
         self
     }
 
-    /// Says of what it is told: the first [`MEMBERS_KEPT`] of them in their order.
+    /// Says of what it is told.
     #[must_use]
-    pub fn with_members(mut self, mut members: Vec<String>) -> Self {
-        members.truncate(MEMBERS_KEPT);
+    pub fn with_members(mut self, members: Vec<String>) -> Self {
         self.members = members;
+        self
+    }
+
+    /// Keeps the first [`MEMBERS_KEPT`] members, for the report.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        self.members.truncate(MEMBERS_KEPT);
         self
     }
 

@@ -96,8 +96,12 @@ fn verdict(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()
         0 => String::new(),
         pending => format!("; {} too new for a digest", counted(pending, "log")),
     };
+    let accepted = match report.acknowledged.len() as u64 {
+        0 => String::new(),
+        number => format!("; {} acknowledged", counted(number, "thing")),
+    };
     let cut = if report.interrupted { " (the run was stopped)" } else { "" };
-    writeln!(out, "{word}  {}: {rest}{waiting}{cut}", plain(&report.tool.archive))
+    writeln!(out, "{word}  {}: {rest}{waiting}{accepted}{cut}", plain(&report.tool.archive))
 }
 
 fn covered(report: &Report) -> String {

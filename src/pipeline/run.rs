@@ -15,6 +15,7 @@ use super::discover::{self, Thoroughness};
 use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
 use super::{address, trail_events};
+use crate::acknowledge::{Acknowledgement, Acknowledgements};
 use crate::archive::inventory::{Inventory, Root};
 use crate::archive::key::{self, LogKind, ObjectName};
 use crate::archive::scope::Scope;
@@ -25,7 +26,7 @@ use crate::source::{Source, SourceError};
 use crate::verify::address::Addresses;
 use crate::verify::chain::{Break, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
-use crate::verify::reach::Reach;
+use crate::verify::reach::{self, Reach};
 
 /// Why a run came to no report.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,8 @@ pub struct Archive {
     pub clock: Clock,
     /// How old a chain's newest digest may be.
     pub max_age: Option<SignedDuration>,
+    /// What operators accept.
+    pub acknowledgements: Acknowledgements,
     /// What is running, for the report.
     pub tool: Tool,
 }
@@ -149,6 +152,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let ending = if interrupted { Ending::Interrupted } else { Ending::Whole };
     let output = context.compute(move || finish(ending)).await.map_err(RunError::Sink)?;
     let ended = Instant::now();
+    let acknowledged = findings.acknowledge(&archive.acknowledgements);
     let verdict = findings.verdict();
     let severities = findings.severities();
     let (findings, findings_omitted) = findings.into_parts();
@@ -159,7 +163,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         exit_code: verdict.exit_code(),
         interrupted,
         clock: archive.clock,
-        verified_through: totals.verified_through(),
+        verified_through: totals.verified_through(&acknowledged),
         scope_asked: context.scope.clone(),
         scope_found: found,
         digests: totals.digests,
@@ -168,6 +172,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         severities,
         findings,
         findings_omitted,
+        acknowledged,
         chains: totals.chains,
         output,
         timings: Timings {
@@ -249,9 +254,14 @@ impl Totals {
         altered + missing + unreadable + malformed == 0 && self.chains.iter().all(|chain| chain.digests == 0)
     }
 
-    /// The earliest end of any regular chain.
-    fn verified_through(&self) -> Option<Timestamp> {
-        self.chains.iter().filter(|chain| !chain.chain.backfill).filter_map(|chain| chain.last).min()
+    /// The earliest end of any regular chain that is not known to have ended.
+    fn verified_through(&self, acknowledged: &[Acknowledgement]) -> Option<Timestamp> {
+        let has_ended = |chain: &ChainSummary| {
+            let fact = chain.newest.map(|end| reach::ended(&chain.chain, end));
+            fact.is_some_and(|fact| acknowledged.iter().any(|known| known.id == "chain-ended" && known.member == fact))
+        };
+        let regular = self.chains.iter().filter(|chain| !chain.chain.backfill && !has_ended(chain));
+        regular.filter_map(|chain| chain.last).min()
     }
 }
 

@@ -225,6 +225,9 @@ pub struct ChainSummary {
     pub last: Option<Timestamp>,
     /// The last verified digest.
     pub head: Option<Head>,
+    /// The time in the name of the newest of them, which is what an end is known by.
+    #[serde(skip)]
+    pub newest: Option<Timestamp>,
     /// Verified digests.
     pub digests: u64,
     /// Logs that they list.

@@ -418,6 +418,7 @@ impl<'a> Chain<'a> {
             first,
             last,
             head,
+            newest: verified.iter().map(|(object, _)| object.name.end).max(),
             digests: verified.len() as u64,
             logs: verified.iter().map(|(_, digest)| digest.entries.len() as u64).sum(),
             gaps: coverage.windows().windows(2).map(|pair| Window { from: pair[0].to, to: pair[1].from }).collect(),
