@@ -15,6 +15,7 @@ mod keys;
 mod kills;
 mod logs;
 mod names;
+mod organization;
 mod pending;
 mod periods;
 mod reading;
