@@ -95,6 +95,16 @@ finding_ids! {
     ChainStartMissing = "chain-start-missing", Coverage;
     /// The period asked for is not covered at its start or end.
     PeriodNotCovered = "period-not-covered", Coverage;
+    /// Something that was asked for by name is not there.
+    AskedNotFound = "asked-not-found", Coverage;
+    /// Chains, or accounts and Regions, that ended before the period asked for.
+    ChainEnded = "chain-ended", Coverage;
+    /// Chains of which the first digest lies in the period asked for.
+    ChainBegins = "chain-begins", Coverage;
+    /// Chains that ended hours before others of the same trail.
+    ChainBehind = "chain-behind", Coverage;
+    /// The address leaves out the folders of logs.
+    LogsNotListed = "logs-not-listed", Coverage;
     /// A chain's newest digest is older than was allowed.
     HeadStale = "head-stale", Coverage;
     /// A log that no digest names, although its hour is covered, or none ever will.
@@ -167,6 +177,9 @@ impl Serialize for FindingId {
     }
 }
 
+/// Members of a finding that a report keeps; its sentence says how many there are.
+pub const MEMBERS_KEPT: usize = 100_000;
+
 /// One finding: the object, the fact, the expected fact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
@@ -187,6 +200,9 @@ pub struct Finding {
     pub found: Option<String>,
     /// One sentence for people.
     pub sentence: String,
+    /// Where many are told together, what is said of each: a whole fact, which can be acknowledged alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
     /// What would mend it, or what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -203,6 +219,7 @@ impl Finding {
             expected: None,
             found: None,
             sentence: sentence.into(),
+            members: Vec::new(),
             hint: None,
         }
     }
@@ -219,6 +236,20 @@ impl Finding {
     pub fn compared(mut self, expected: impl ToString, found: impl ToString) -> Self {
         self.expected = Some(expected.to_string());
         self.found = Some(found.to_string());
+        self
+    }
+
+    /// Says of what it is told.
+    #[must_use]
+    pub fn with_members(mut self, members: Vec<String>) -> Self {
+        self.members = members;
+        self
+    }
+
+    /// Keeps the first [`MEMBERS_KEPT`] members, for the report.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        self.members.truncate(MEMBERS_KEPT);
         self
     }
 

@@ -19,6 +19,7 @@
 //! Three promises stand over everything: nothing is skipped silently; "could not read" is never "tampered"; the bytes
 //! that were hashed are the bytes that were parsed.
 
+pub mod acknowledge;
 pub mod archive;
 pub mod checkpoint;
 pub mod cli;

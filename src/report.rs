@@ -1,10 +1,11 @@
 //! What a run found, as data that is written as `report.json`. The shape is `trailproof.report/1`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::acknowledge::{Acknowledgement, Acknowledgements};
 use crate::archive::ids::{AccountId, OrgId, Region};
 use crate::archive::inventory::Tally;
 use crate::archive::scope::Scope;
@@ -312,6 +313,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many more there are of an id than are kept here.
     pub findings_omitted: BTreeMap<FindingId, u64>,
+    /// What would be findings, but for operators who accepted it: who, when and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledgement>,
     /// Every chain.
     pub chains: Vec<ChainSummary>,
     /// The checkpoint, when one was given.
@@ -362,7 +366,7 @@ const KEPT: usize = 10_000;
 /// Findings as they come in, bounded however many there are.
 #[derive(Debug, Default)]
 pub struct Findings {
-    by_id: BTreeMap<FindingId, (std::collections::BTreeSet<Finding>, u64)>,
+    by_id: BTreeMap<FindingId, (BTreeSet<Finding>, u64)>,
 }
 
 impl Findings {
@@ -403,6 +407,26 @@ impl Findings {
         }
     }
 
+    /// Takes out what is acknowledged, and answers what that was. What is only counted is not known by its facts, and stays.
+    pub fn acknowledge(&mut self, all: &Acknowledgements) -> Vec<Acknowledgement> {
+        let mut acknowledged = Vec::new();
+        let told = std::mem::take(&mut self.by_id);
+        for (id, (kept, count)) in told {
+            let (before, mut left) = (kept.len() as u64, BTreeSet::new());
+            for finding in kept {
+                let (open, taken) = all.take_from(finding);
+                left.extend(open);
+                acknowledged.extend(taken);
+            }
+            let count = count - before + left.len() as u64;
+            if count > 0 {
+                self.by_id.insert(id, (left, count));
+            }
+        }
+        acknowledged.sort_unstable();
+        acknowledged
+    }
+
     /// How many there are of each severity.
     pub fn severities(&self) -> BTreeMap<Severity, u64> {
         let mut severities = BTreeMap::new();
@@ -429,7 +453,7 @@ impl Findings {
             if count > findings.len() as u64 {
                 omitted.insert(id, count - findings.len() as u64);
             }
-            kept.extend(findings);
+            kept.extend(findings.into_iter().map(Finding::cut));
         }
         kept.sort_by(|a: &Finding, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
         (kept, omitted)

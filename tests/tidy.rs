@@ -9,13 +9,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sha256", &[]),
     ("finding", &[]),
     ("metrics", &[]),
+    ("acknowledge", &["finding"]),
     ("archive", &[]),
     ("gunzip", &[]),
     ("event", &[]),
     ("source", &["archive"]),
     ("fetch", &["source"]),
     ("verify", &["archive", "finding", "gunzip", "sha256", "source"]),
-    ("report", &["archive", "finding", "verify"]),
+    ("report", &["acknowledge", "archive", "finding", "verify"]),
     ("checkpoint", &["archive", "report", "sha256", "verify"]),
     ("columns", &["event"]),
     ("sink", &["columns"]),
@@ -24,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
+            "acknowledge",
             "archive",
             "checkpoint",
             "columns",
@@ -42,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "acknowledge",
             "archive",
             "checkpoint",
             "ddl",
@@ -148,7 +151,7 @@ fn the_pure_modules_do_no_io() {
     for path in files() {
         if matches!(
             module_of(&path).as_str(),
-            "archive" | "gunzip" | "verify" | "event" | "columns" | "ddl" | "finding" | "report"
+            "acknowledge" | "archive" | "gunzip" | "verify" | "event" | "columns" | "ddl" | "finding" | "report"
         ) {
             let code = code_of(&path);
             for call in ["std::fs", "std::net", "tokio::"] {

@@ -136,6 +136,8 @@ struct Odd {
 pub struct Inventory {
     /// Where accounts' folders lie.
     pub roots: Vec<Root>,
+    /// Accounts and Regions of which a folder is there, each with its root, whether or not it was gone into.
+    pub known: BTreeSet<(RootIndex, AccountRegion)>,
     /// By account and Region.
     pub places: BTreeMap<AccountRegion, Holdings>,
     /// Objects in CloudTrail folders with names that CloudTrail would not give, and that count for nothing: those among
@@ -209,6 +211,14 @@ impl Inventory {
         if self.odd.kept.len() > NAMES_KEPT {
             self.odd.kept.pop_last();
             self.odd.omitted += 1;
+        }
+    }
+
+    /// Notes the account and Region of a folder that is one of a Region.
+    pub fn know(&mut self, bucket: &Arc<str>, folder: &Within<'_>) {
+        if let (Some((region, "")), false) = (folder.region(), folder.holds == Holds::OtherLogs) {
+            let root = self.root(bucket, folder.root, folder.org.as_ref());
+            self.known.insert((root, AccountRegion { account: folder.account, region }));
         }
     }
 

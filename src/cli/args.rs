@@ -53,6 +53,9 @@ pub enum Command {
     /// CloudTrail's public keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Accept what a report leaves open: accounts that left, new ones, expired ends, kinds that no digest names
+    #[command(after_help = ACKNOWLEDGE_EXAMPLES)]
+    Acknowledge(AcknowledgeArgs),
 }
 
 const SCAN_EXAMPLES: &str = "\
@@ -87,6 +90,38 @@ Examples:
 const FETCH_EXAMPLES: &str = "\
 Examples:
   trailproof keys fetch --region eu-west-1 --region us-east-1 --from 90d --out keys.json";
+
+const ACKNOWLEDGE_EXAMPLES: &str = "\
+Adds the open facts of a report to a file that --acknowledgements takes. A fact has its time in it: what ends, begins or
+expires at another time is told again. Alteration and what could not be read cannot be acknowledged.
+
+Examples:
+  trailproof verify s3://org-trail-logs --from 1d --report proof.json
+  trailproof acknowledge proof.json --out accepted.json --who dana --why 'account closed, ticket 4711' --match 444455556666
+  trailproof verify s3://org-trail-logs --from 1d --acknowledgements accepted.json";
+
+/// `acknowledge`.
+#[derive(Debug, ClapArgs)]
+pub struct AcknowledgeArgs {
+    /// Report of a run: what `--report` wrote, or the report.json beside a table
+    #[arg(value_name = "REPORT")]
+    pub report: PathBuf,
+    /// File to add to; it is made when it is not there
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Who accepts it
+    #[arg(long, value_name = "NAME")]
+    pub who: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Only findings of this id, such as chain-ended; repeatable
+    #[arg(long, value_name = "ID")]
+    pub id: Vec<String>,
+    /// Only facts that hold this text, such as an account
+    #[arg(long = "match", value_name = "TEXT")]
+    pub matching: Option<String>,
+}
 
 /// Commands about keys.
 #[derive(Debug, Subcommand)]
@@ -168,6 +203,9 @@ pub struct VerifyArgs {
     /// there and that their chains go on from them; made when it is not there
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+    /// Leave out of the verdict what this file of `trailproof acknowledge` accepts; the report repeats who, when and why
+    #[arg(long, value_name = "FILE")]
+    pub acknowledgements: Option<PathBuf>,
     /// Report a chain whose newest digest is older than this, such as 3h
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub max_age: Option<SignedDuration>,

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::Failure;
 use super::args::{AwsArgs, LimitArgs, ScopeArgs};
 use super::values::ArchiveAddress;
+use crate::acknowledge::Acknowledgements;
 use crate::archive::scope::Scope;
 use crate::checkpoint::Checkpoint;
 use crate::fetch::Retry;
@@ -58,6 +59,13 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<(KeyRing, Vec<Finding>), Failure
         }
     }
     Ok((ring, findings))
+}
+
+/// Reads what operators accept.
+pub(super) fn acknowledgements(file: Option<&Path>) -> Result<Acknowledgements, Failure> {
+    let Some(file) = file else { return Ok(Acknowledgements::default()) };
+    let bytes = std::fs::read(file).with_context(|| file.display().to_string()).map_err(Failure::Usage)?;
+    Acknowledgements::parse(&bytes).with_context(|| file.display().to_string()).map_err(Failure::Usage)
 }
 
 /// The moves of an archive that was copied here.

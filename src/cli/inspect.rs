@@ -17,6 +17,7 @@ use super::summary::Told;
 use super::text::{Paint, plain};
 use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, json, summary};
+use crate::acknowledge::Acknowledgements;
 use crate::archive::scope::Scope;
 use crate::fetch::Retry;
 use crate::finding::Finding;
@@ -76,6 +77,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         let heads_from = checkpoint.earliest_open(&scope, remembered.prefix());
         Ok(Scope { heads_from, ..scope })
     };
+    let acknowledgements = config::acknowledgements(args.acknowledgements.as_deref())?;
     let (ring, mut key_findings) = config::keys(&args.public_keys)?;
     key_findings.extend(remembered.finding());
     let runtime = config::runtime()?;
@@ -93,7 +95,8 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         Some(ring) => Keys::Files(ring),
         None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
     };
-    let job = Job { args: &args, command, table: table.as_ref().zip(place.as_ref()), key_findings, signals: &signals };
+    let wanted = table.as_ref().zip(place.as_ref());
+    let job = Job { args: &args, command, table: wanted, acknowledgements, key_findings, signals: &signals };
     let outputs;
     let ended = match &args.archive {
         ArchiveAddress::Directory(path) => {
@@ -177,6 +180,7 @@ struct Job<'a> {
     args: &'a VerifyArgs,
     command: &'static str,
     table: Option<(&'a TableArgs, &'a Place)>,
+    acknowledgements: Acknowledgements,
     key_findings: Vec<Finding>,
     signals: &'a Signals,
 }
@@ -217,7 +221,8 @@ impl Job<'_> {
             archive: self.args.archive.to_string(),
             arguments: std::env::args_os().skip(1).map(|arg| arg.display().to_string()).collect(),
         };
-        let archive = Archive { bucket, prefix, clock, max_age: self.args.max_age, tool };
+        let max_age = self.args.max_age;
+        let archive = Archive { bucket, prefix, clock, max_age, acknowledgements: self.acknowledgements, tool };
         let progress = Progress::new(self.args.progress, context.metrics.clone());
         let (sink, destination) = (rows.clone(), self.table.map(|(table, _)| table.dest.to_string()));
         let table_failure = Arc::new(OnceLock::new());

@@ -3,6 +3,7 @@
 //! Invariant: the exit code is the command's answer. A reader that goes away changes nothing; what cannot be printed or
 //! written turns 0 into 4, and never takes a 1 or a 3 away.
 
+mod acknowledge;
 pub mod args;
 mod config;
 mod ddl;
@@ -104,6 +105,7 @@ pub fn run(args: Args) -> ExitCode {
         Command::Verify(verify) => inspect::verify(verify),
         Command::Ls(list) => list::run(list),
         Command::Keys(KeysCommand::Fetch(fetch)) => keys::fetch(fetch),
+        Command::Acknowledge(args) => acknowledge::run(args),
         Command::Ddl(args) => ddl::run(args),
         Command::Synth(args) => make(&args),
     };

@@ -99,10 +99,14 @@ fn verdict(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()
         0 => String::new(),
         pending => format!("; {} too new for a digest", counted(pending, "log")),
     };
+    let accepted = match report.acknowledged.len() as u64 {
+        0 => String::new(),
+        number => format!("; {} acknowledged", counted(number, "thing")),
+    };
     let cut = if report.interrupted { " (the run was stopped)" } else { "" };
     let is_blind = report.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.compared == 0);
     let blind = if is_blind { " (nothing was compared with an earlier run)" } else { "" };
-    writeln!(out, "{word}  {}: {rest}{waiting}{cut}{blind}", plain(&report.tool.archive))
+    writeln!(out, "{word}  {}: {rest}{waiting}{accepted}{cut}{blind}", plain(&report.tool.archive))
 }
 
 /// What the checkpoint was good for, and what it remembers from now on.

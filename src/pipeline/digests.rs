@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
+use jiff::tz::Offset;
 use tokio::sync::Mutex;
 
 use super::{Context, discover, spawn};
 use crate::archive::ids::Region;
-use crate::archive::inventory::{Holdings, Inventory, Root};
+use crate::archive::inventory::{Holdings, Inventory, ListedDigest, Root};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, ObjectName};
+use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::sha256::Sha256;
 use crate::source::aws::{Aws, AwsOnDemand};
 use crate::source::{Body, ObjectRef, Source, SourceError};
-use crate::verify::chain::{Conclusion, Group};
+use crate::verify::chain::{ChainId, Conclusion, Group};
 use crate::verify::digest::Recorded;
 use crate::verify::edges::Period;
 use crate::verify::keys::{GivenKey, KeyRing};
 use crate::verify::object::DigestObject;
+use crate::verify::reach::Outside;
 use crate::verify::window::{Coverage, Window};
 
 /// Stored digests larger than this are not read; a digest takes about 60 bytes a log, compressed.
@@ -146,8 +149,11 @@ pub async fn judge<S: Source, K: KeyService>(
     let mut inventory = Inventory::with_roots(roots.to_vec());
     let mut old_places = OldPlaces { listed, listed_since: BTreeSet::new() };
     let mut findings = Vec::new();
-    let in_scope = |name: &DigestName| context.scope.includes_digest(name.end);
-    let named = holdings.digests.iter().filter(|digest| in_scope(&digest.name)).map(|digest| {
+    let in_scope = |digest: &ListedDigest| {
+        let org = roots[digest.root as usize].org.as_ref();
+        context.scope.includes_digest(digest.name.end) && context.scope.includes_organization(org)
+    };
+    let named = holdings.digests.iter().filter(|digest| in_scope(digest)).map(|digest| {
         let root = &roots[digest.root as usize];
         let key = digest.name.key(&root.prefix, &place);
         (digest.name.clone(), Recorded { bucket: root.bucket.to_string(), key }, digest.size)
@@ -157,9 +163,11 @@ pub async fn judge<S: Source, K: KeyService>(
     let earlier =
         holdings.digests.iter().map(|digest| &digest.name).filter(|name| from.is_some_and(|from| name.end < from));
     let earlier: Vec<DigestName> = earlier.cloned().collect();
+    let outside = outside(&context.scope, roots, &place, &holdings.digests);
     inventory.places.insert(place.clone(), holdings);
     let remembered = Arc::new(remembered(context, roots, &place));
-    let mut group = Group { digests: read_all(context, named).await, earlier, remembered, ..Group::default() };
+    let digests = read_all(context, named).await;
+    let mut group = Group { digests, earlier, outside, remembered, ..Group::default() };
     for round in 0..=MAX_ROUNDS {
         let ring = keys.for_group(&place.region, &group, &mut findings).await;
         let of_place = place.clone();
@@ -194,6 +202,30 @@ fn remembered<S>(context: &Context<S>, roots: &[Root], place: &AccountRegion) ->
     let Some(root) = roots.first() else { return BTreeMap::new() };
     let of = |key: &str| Recorded { bucket: root.bucket.to_string(), key: key.to_owned() };
     context.checkpoint.hashes(place).map(|(key, hash)| (of(key), hash)).collect()
+}
+
+/// Which chains have digests before or after what is read, by names that fit their folders.
+fn outside(
+    scope: &Scope,
+    roots: &[Root],
+    place: &AccountRegion,
+    digests: &[ListedDigest],
+) -> BTreeMap<ChainId, Outside> {
+    let mut outside: BTreeMap<ChainId, Outside> = BTreeMap::new();
+    let fits = |name: &DigestName| Offset::UTC.to_datetime(name.end).date() == name.day;
+    for digest in digests.iter().filter(|digest| !scope.includes_digest(digest.name.end) && fits(&digest.name)) {
+        let org = roots[digest.root as usize].org.clone();
+        if !scope.includes_organization(org.as_ref()) {
+            continue;
+        }
+        let known = outside.entry(ChainId::named(org, place, &digest.name)).or_default();
+        if scope.digests_from().is_some_and(|from| digest.name.end < from) {
+            known.before = known.before.max(Some(digest.name.end));
+        } else {
+            known.after = true;
+        }
+    }
+    outside
 }
 
 /// Reads digests, several at once.

@@ -287,6 +287,9 @@ impl<'a> Listing<'a> {
                 return;
             }
         };
+        if let Step::Within(within) = &located.step {
+            self.inventory.know(&bucket, within);
+        }
         self.queue.push_back(Work { bucket, prefix, by_folder, continuation: None, split });
     }
 
@@ -358,7 +361,7 @@ fn split_at(prefix: &str, first: &str, last: &str) -> Option<Split> {
 }
 
 /// First and last day of the folder of a year, month or day, written as CloudTrail writes them.
-fn span_of(dates: &str) -> Option<(Date, Date)> {
+pub(super) fn span_of(dates: &str) -> Option<(Date, Date)> {
     let parts: Vec<&str> = dates.split_terminator('/').collect();
     let number = |at: usize, digits: usize| {
         let text: &&str = parts.get(at)?;

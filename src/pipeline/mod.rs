@@ -8,6 +8,7 @@
 //! Reading waits on the async runtime; inflating, hashing, RSA, JSON and encoding run on a rayon pool.
 
 mod address;
+mod asked;
 mod batches;
 pub mod digests;
 pub mod discover;

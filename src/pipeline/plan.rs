@@ -153,9 +153,10 @@ impl PlacePlan {
                 None if !can_be_there(&object.name, period.now) => Listed::Impossible,
                 None => match coverage.of_log(minute, period.now) {
                     Covered::NotYet => Listed::Pending,
-                    // What could not be read or listed is told of; whether a digest in it lists this log is not known.
-                    _ if is_blind || unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::Yes => Listed::Unlisted,
+                    // What could not be read or listed is told of; whether a digest in it lists this log is not known. It
+                    // excuses nothing in hours that signed digests cover: anyone can put an unreadable object there.
+                    Covered::No if is_blind || unknown.touches_log(minute) => Listed::Uncovered,
                     Covered::No => {
                         uncovered.entry(kind).or_default().note(minute);
                         Listed::Uncovered

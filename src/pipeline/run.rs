@@ -9,12 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::Context;
+use super::asked::{self, Known};
 use super::digests::{self, KeyService, Keys};
 use super::discover::{self, Thoroughness};
 use super::heads::{Comparison, Listed};
 use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
 use super::{address, trail_events};
+use crate::acknowledge::{Acknowledgement, Acknowledgements};
 use crate::archive::inventory::{Inventory, Root};
 use crate::archive::key::LogKind;
 use crate::finding::{Finding, FindingId};
@@ -25,6 +27,7 @@ use crate::verify::address::Addresses;
 use crate::verify::chain::{Break, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
 use crate::verify::heads::{AtHead, Tip};
+use crate::verify::reach::{self, Reach};
 
 /// Why a run came to no report.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +63,8 @@ pub struct Archive {
     pub clock: Clock,
     /// How old a chain's newest digest may be.
     pub max_age: Option<SignedDuration>,
+    /// What operators accept.
+    pub acknowledgements: Acknowledgements,
     /// What is running, for the report.
     pub tool: Tool,
 }
@@ -100,11 +105,13 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     };
     let mut found = scope_found(&inventory);
     let remembered = Listed::of(context, &archive.prefix, &inventory);
+    let mut known = Known::of(&inventory, &context.scope);
     let not_listed: Arc<[String]> = not_listed.into();
     let places = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
     let mut totals = Totals::default();
     let mut plans = Vec::with_capacity(places.len());
     for Planned { plan, conclusion, told } in places {
+        known.note(&plan, &conclusion);
         totals.take(conclusion, context, &mut findings);
         findings.merge(told);
         plans.push(plan);
@@ -126,6 +133,8 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     findings.extend(told);
     let is_here = |tip: &Tip| *tip.place.bucket == *archive.bucket && tip.place.key.starts_with(&archive.prefix);
     totals.chains.iter_mut().for_each(|chain| chain.tips.retain(is_here));
+    let absent = asked::judge(context, &archive.prefix, known, &totals.reaches, &period, &not_listed).await;
+    findings.extend(absent);
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
     tell_misnamed(&inventory, &plans, &mut findings);
@@ -148,7 +157,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         let sentence = "the run was stopped before it had looked at everything";
         findings.add(Finding::new(FindingId::RunInterrupted, "the run", sentence).with_hint("run again"));
     }
-    if totals.digests.listed + totals.digests.missing == 0 {
+    if totals.nothing_to_verify() {
         let sentence = "nothing was found that could be verified: no digest in what was asked for";
         let hint = address::nothing_found(&inventory, &archive.tool.archive);
         findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
@@ -160,6 +169,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let ending = if interrupted { Ending::Interrupted } else { Ending::Whole };
     let output = context.compute(move || finish(ending)).await.map_err(RunError::Sink)?;
     let ended = Instant::now();
+    let acknowledged = findings.acknowledge(&archive.acknowledgements);
     let verdict = findings.verdict();
     let severities = findings.severities();
     let (findings, findings_omitted) = findings.into_parts();
@@ -170,7 +180,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         exit_code: verdict.exit_code(),
         interrupted,
         clock: archive.clock,
-        verified_through: totals.verified_through(),
+        verified_through: totals.verified_through(&acknowledged),
         scope_asked: context.scope.clone(),
         scope_found: found,
         digests: totals.digests,
@@ -179,6 +189,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         severities,
         findings,
         findings_omitted,
+        acknowledged,
         chains: totals.chains,
         checkpoint: None,
         heads,
@@ -243,6 +254,7 @@ struct Totals {
     breaks: Vec<Break>,
     chains: Vec<ChainSummary>,
     at_heads: Vec<(String, AtHead)>,
+    reaches: Vec<Reach>,
 }
 
 impl Totals {
@@ -252,13 +264,25 @@ impl Totals {
         findings.extend(conclusion.findings);
         self.breaks.extend(conclusion.breaks);
         self.at_heads.extend(conclusion.at_heads);
+        self.reaches.extend(conclusion.reaches);
         self.chains
             .extend(conclusion.chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
     }
 
-    /// The earliest end of any regular chain.
-    fn verified_through(&self) -> Option<Timestamp> {
-        self.chains.iter().filter(|chain| !chain.chain.backfill).filter_map(|chain| chain.last).min()
+    /// Whether no digest of what was asked for, trails included, is one that proves anything or should.
+    fn nothing_to_verify(&self) -> bool {
+        let Outcomes { altered, missing, unreadable, malformed, .. } = self.digests;
+        altered + missing + unreadable + malformed == 0 && self.chains.iter().all(|chain| chain.digests == 0)
+    }
+
+    /// The earliest end of any regular chain that is not known to have ended.
+    fn verified_through(&self, acknowledged: &[Acknowledgement]) -> Option<Timestamp> {
+        let has_ended = |chain: &ChainSummary| {
+            let fact = chain.newest.map(|end| reach::ended(&chain.chain, end));
+            fact.is_some_and(|fact| acknowledged.iter().any(|known| known.id == "chain-ended" && known.member == fact))
+        };
+        let regular = self.chains.iter().filter(|chain| !chain.chain.backfill && !has_ended(chain));
+        regular.filter_map(|chain| chain.last).min()
     }
 }
 

@@ -24,6 +24,7 @@ use super::edges;
 use super::heads::{AtHead, Tip};
 use super::keys::KeyRing;
 use super::object::DigestObject;
+use super::reach::{Outside, Reach};
 use super::window::Window;
 use crate::archive::ids::{OrgId, Region};
 use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
@@ -49,23 +50,24 @@ pub struct ChainId {
 }
 
 impl ChainId {
+    /// The chain that a digest of this name belongs to, under a root of this organization or of none.
+    pub fn named(org: Option<OrgId>, place: &AccountRegion, name: &DigestName) -> Self {
+        let DigestName { trail, home, backfill, .. } = name;
+        Self { org, place: place.clone(), trail: trail.clone(), home_region: home.clone(), backfill: *backfill }
+    }
+
     /// The chain that a digest of this account and Region belongs to, by its name.
     pub(super) fn of(digest: &DigestObject, place: &AccountRegion) -> Self {
-        Self::named(key::parse(&digest.place.key).org, place.clone(), &digest.name)
+        Self::named(key::parse(&digest.place.key).org, place, &digest.name)
     }
 
     /// The chain that a digest belongs to, by its key; none where the key is not a digest's.
     pub fn of_key(key: &str) -> Option<Self> {
         let parsed = key::parse(key);
         match parsed.name {
-            ObjectName::Digest(place, name) => Some(Self::named(parsed.org, place, &name)),
+            ObjectName::Digest(place, name) => Some(Self::named(parsed.org, &place, &name)),
             _ => None,
         }
-    }
-
-    fn named(org: Option<OrgId>, place: AccountRegion, name: &DigestName) -> Self {
-        let (trail, home_region) = (name.trail.clone(), name.home.clone());
-        Self { org, place, trail, home_region, backfill: name.backfill }
     }
 }
 
@@ -94,6 +96,8 @@ pub struct Group {
     pub earlier: Vec<DigestName>,
     /// Where an earlier run verified digests, and the hash of their content.
     pub remembered: Arc<BTreeMap<Recorded, Sha256>>,
+    /// Chains with digests before or after what was asked for; not read, but there.
+    pub outside: BTreeMap<ChainId, Outside>,
 }
 
 impl Group {
@@ -169,6 +173,8 @@ pub struct Conclusion {
     pub findings: Vec<Finding>,
     /// One summary a chain.
     pub chains: Vec<ChainSummary>,
+    /// How far each chain reaches.
+    pub reaches: Vec<Reach>,
     /// Where a chain breaks off and begins again, each with the span, for naming what caused it.
     pub breaks: Vec<Break>,
     /// What verified digests say of logs.
@@ -236,6 +242,9 @@ pub struct ChainSummary {
     pub last: Option<Timestamp>,
     /// The last verified digest.
     pub head: Option<Head>,
+    /// The time in the name of the newest of them, which is what an end is known by.
+    #[serde(skip)]
+    pub newest: Option<Timestamp>,
     /// Verified digests.
     pub digests: u64,
     /// Logs that they list.

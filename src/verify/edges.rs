@@ -12,6 +12,7 @@ use super::chain::{Break, ChainId, ChainSummary, Conclusion, Group, Head, Listin
 use super::digest::{Digest, Previous, Recorded};
 use super::heads::Tip;
 use super::object::{DigestObject, Standing};
+use super::reach::{Outside, Reach};
 use super::window::{ARRIVAL, Coverage, EDGE, Window};
 use crate::archive::folder::Holds;
 use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
@@ -35,14 +36,21 @@ pub struct Period {
 
 impl Period {
     /// The moment up to which digests can be expected.
-    fn latest(&self) -> Timestamp {
+    pub(super) fn latest(&self) -> Timestamp {
         self.to.map_or(self.now, |to| to.min(self.now))
     }
 
-    /// The moment up to which there must be digests by now: those of the last hours may still be on their way.
-    fn due(&self) -> Timestamp {
-        let arrived = self.now.checked_sub(ARRIVAL).unwrap_or(Timestamp::MIN);
-        self.to.map_or(arrived, |to| to.checked_sub(EDGE).unwrap_or(Timestamp::MIN).min(arrived))
+    /// The moment up to which a chain must be covered by now, where the end of a period was asked for; `--from` alone asks
+    /// up to the clock. Digests of the last hours may still be on their way, and a chain that ends may end a little before
+    /// the period does; one that `goes_on` after it covers all of it.
+    pub(super) fn due(&self, goes_on: bool) -> Option<Timestamp> {
+        let before = |time: Timestamp, span| time.checked_sub(span).unwrap_or(Timestamp::MIN);
+        let arrived = before(self.now, ARRIVAL);
+        match self.to {
+            Some(to) if goes_on => Some(to.min(arrived)),
+            Some(to) => Some(before(to, EDGE).min(arrived)),
+            None => self.from.map(|_| arrived),
+        }
     }
 }
 
@@ -79,7 +87,9 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> 
         let pointed = chain.pointed();
         chain.look_at_heads(&pointed);
         chain.summarise(&pointed);
+        chain.note_reach();
     }
+    note_unread(&group.outside, &mut conclusion.reaches);
     conclusion
 }
 
@@ -384,7 +394,7 @@ impl<'a> Chain<'a> {
         let coverage = Coverage::of(windows.clone());
         let (first, last) = (coverage.windows().first().map(|w| w.from), coverage.windows().last().map(|w| w.to));
         if let (Some(first), Some(last), false) = (first, last, self.id.backfill) {
-            self.judge_period(self.known(Window { from: first, to: last }));
+            self.judge_age(self.known(Window { from: first, to: last }));
         }
         for root in self.roots(&verified) {
             self.conclusion.windows.entry(root.to_owned()).or_default().extend(&windows);
@@ -405,6 +415,7 @@ impl<'a> Chain<'a> {
             first,
             last,
             head,
+            newest: verified.iter().map(|(object, _)| object.name.end).max(),
             digests: verified.len() as u64,
             logs: verified.iter().map(|(_, digest)| digest.entries.len() as u64).sum(),
             gaps: coverage.windows().windows(2).map(|pair| Window { from: pair[0].to, to: pair[1].from }).collect(),
@@ -430,27 +441,55 @@ impl<'a> Chain<'a> {
         })
     }
 
-    /// The asked period must be covered at both ends to within the time that digests take.
-    fn judge_period(&mut self, covered: Window) {
-        let mut uncovered = Vec::new();
-        if let Some(from) = self.period.from.filter(|from| covered.from.duration_since(*from) > EDGE) {
-            uncovered.push(Window { from, to: covered.from });
-        }
-        if self.period.to.is_some() && covered.to < self.period.due() {
-            uncovered.push(Window { from: covered.to, to: self.period.latest() });
-        }
+    /// The newest digest must not be older than was allowed.
+    fn judge_age(&mut self, covered: Window) {
         if let Some(max_age) = self.period.max_age.filter(|age| self.period.now.duration_since(covered.to) > *age) {
             let sentence =
                 format!("the newest digest of {} ends at {}, more than {max_age:#} ago", self.id, covered.to);
             let finding = Finding::new(FindingId::HeadStale, self.id.to_string(), sentence);
             self.find(finding.with_hint("check that the trail is logging (GetTrailStatus: LatestDigestDeliveryError)"));
         }
-        for gap in uncovered {
-            let sentence = format!("{} covers nothing of {gap}, which was asked for", self.id);
-            let finding = Finding::new(FindingId::PeriodNotCovered, self.id.to_string(), sentence);
-            self.find(finding.compared(gap, covered));
-        }
     }
+
+    /// How far the chain reaches; what that comes to is judged with all others of the archive.
+    fn note_reach(&mut self) {
+        if self.id.backfill {
+            return;
+        }
+        let verified = self.verified();
+        let windows = verified.iter().filter_map(|(object, _)| object.window());
+        let span = windows.reduce(|a, b| Window { from: a.from.min(b.from), to: a.to.max(b.to) });
+        let unread = || self.digests.iter().filter(|digest| digest.told_standing() == Standing::Unreadable);
+        let first_unread = unread().next().map(|digest| Window { from: digest.name.end, to: digest.name.end });
+        let known = unread().copied().chain(verified.iter().map(|(object, _)| *object));
+        let reach = Reach {
+            chain: self.id.clone(),
+            verified: span,
+            known: span.or(first_unread).map(|span| self.known(span)),
+            newest: known.map(|digest| digest.name.end).max(),
+            begins: verified.first().is_some_and(|(object, digest)| {
+                digest.previous.is_none() && self.older_than(digest.start, object).is_none()
+            }),
+            outside: self.group.outside.get(&self.id).cloned().unwrap_or_default(),
+        };
+        self.conclusion.reaches.push(reach);
+    }
+}
+
+/// Chains of which nothing was read, because all of it lies before or after what was asked for.
+fn note_unread(outside: &BTreeMap<ChainId, Outside>, reaches: &mut Vec<Reach>) {
+    let read: BTreeSet<&ChainId> = reaches.iter().map(|reach| &reach.chain).collect();
+    let unread = outside.iter().filter(|(id, _)| !id.backfill && !read.contains(id));
+    let unread = unread.map(|(id, outside)| Reach {
+        chain: id.clone(),
+        verified: None,
+        known: None,
+        newest: None,
+        begins: false,
+        outside: outside.clone(),
+    });
+    let unread: Vec<Reach> = unread.collect();
+    reaches.extend(unread);
 }
 
 impl DigestObject {

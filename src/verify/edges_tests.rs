@@ -145,7 +145,32 @@ fn of_an_unread_digest_its_hour_is_unknown_and_no_more() {
     digests.push(unread);
     let conclusion = judge(Group { digests, ..Group::default() }, &Period { from: Some(at(-180)), ..always() });
     assert_eq!(conclusion.unknown, [hours(2, 3)]);
-    assert_eq!(found(&conclusion), expect(&[(FindingId::PeriodNotCovered, "chain")]));
+    assert_eq!(found(&conclusion), []);
+    let [reach] = conclusion.reaches.as_slice() else { panic!("one chain") };
+    assert_eq!((reach.verified, reach.known), (Some(hours(0, 2)), Some(hours(0, 3))));
+    assert_eq!((reach.newest, reach.begins), (Some(at(180)), true));
+}
+
+#[test]
+fn a_chain_begins_with_a_first_digest_before_which_nothing_is_there() {
+    let begins = |group: Group| judge(group, &always()).reaches[0].begins;
+    let group = |digests| Group { digests, ..Group::default() };
+    assert!(begins(group(signed(&[starting(60), hour(120, 0)]))));
+    // Its predecessor is not there; something older of the chain is.
+    assert!(!begins(group(signed(&[starting(60), hour(120, 0)]).split_off(1))));
+    assert!(!begins(Group { earlier: vec![name(0)], ..group(signed(&[starting(60)])) }));
+}
+
+#[test]
+fn of_a_chain_of_which_nothing_was_read_its_newest_digest_before_is_known() {
+    let id = ChainId::named(None, &place(), &name(60));
+    let outside = Outside { before: Some(at(60)), after: false };
+    let beside = ChainId::named(None, &place(), &DigestName { backfill: true, ..name(60) });
+    let group =
+        Group { outside: [(id.clone(), outside.clone()), (beside, outside.clone())].into(), ..Group::default() };
+    let reaches = judge(group, &always()).reaches;
+    let [reach] = reaches.as_slice() else { panic!("one chain") };
+    assert_eq!((&reach.chain, reach.known, &reach.outside), (&id, None, &outside));
 }
 
 #[test]

@@ -11,4 +11,5 @@ pub mod keys;
 pub mod log;
 pub mod object;
 mod planted;
+pub mod reach;
 pub mod window;

@@ -410,3 +410,23 @@ fn an_altered_digest_is_no_planted_one_because_another_chain_covers_its_hours() 
     assert!(ids(&answer.report).contains(&"digest-altered".to_owned()), "{:?}", ids(&answer.report));
     assert_eq!(answer.code, 1);
 }
+
+#[test]
+fn an_unreadable_object_under_a_digests_name_excuses_no_log_in_hours_that_are_covered() {
+    let run = |unreadable: &str, built: &Built| {
+        let server = built.serve();
+        server.store.fail(unreadable, support::s3::Fault::Code("AccessDenied"), u32::MAX);
+        let answer = server.run("verify", BUCKET, &PERIOD);
+        (answer.code, ids(&answer.report), answer.report["logs"]["unlisted"].as_u64().unwrap())
+    };
+    let found = |ids: &[&str], unlisted| (3, ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>(), unlisted);
+    let mut built = Chain::new().build();
+    let genuine = built.digests[5].clone();
+    let junk = genuine.replace("230131Z", "230831Z");
+    built.objects.insert(junk.clone(), (gzip(b"{}"), BTreeMap::new()));
+    built.add_log("2026-01-02T22:30:00Z", "ForgedForgedForg", b"{\"Records\":[]}");
+    assert_eq!(run(&junk, &built), found(&["digest-unreadable", "log-unlisted"], 1));
+    // Of a digest that is to be there, whether it lists its hour's logs is not known.
+    built.remove(&junk);
+    assert_eq!(run(&genuine, &built), found(&["digest-unreadable"], 0));
+}

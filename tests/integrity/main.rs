@@ -5,8 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acknowledgements;
 mod chains;
 mod checkpoints;
+mod coverage;
 mod digests;
 mod heads;
 mod keys;
@@ -14,6 +16,7 @@ mod keys;
 mod kills;
 mod logs;
 mod names;
+mod organization;
 mod pending;
 mod periods;
 mod reading;

@@ -17,7 +17,12 @@ fn periods_scopes_and_moves() {
     unmapped.objects.clone_from(&copied.objects);
     check(vec![
         with_args("no period", &[], 0, &[]),
-        with_args("outside the archive", &["--from", "2026-02-01", "--to", "2026-02-02"], 3, &["nothing-to-verify"]),
+        with_args(
+            "outside the archive",
+            &["--from", "2026-02-01", "--to", "2026-02-02"],
+            3,
+            &["chain-ended", "nothing-to-verify"],
+        ),
         with_args(
             "ends long after the newest digest",
             &["--from", "2026-01-02T16:01:31Z", "--to", "2026-01-03T12:00:00Z"],
@@ -28,11 +33,11 @@ fn periods_scopes_and_moves() {
             "starts long before the first",
             &["--from", "2026-01-02T10:00:00Z", "--to", "2026-01-03T06:31:31Z"],
             3,
-            &["period-not-covered"],
+            &["chain-begins"],
         ),
         with_args("a part of it", &["--from", "2026-01-02T20:00:00Z", "--to", "2026-01-03T01:00:00Z"], 0, &[]),
         with_args("a stale head", &["--max-age", "3h"], 3, &["head-stale"]),
-        with_args("another account", &["--account", "999922223333"], 3, &["nothing-to-verify"]),
+        with_args("another account", &["--account", "999922223333"], 3, &["asked-not-found", "nothing-to-verify"]),
         with_args("this trail", &["--trail", "main"], 0, &[]),
         Case { args: vec!["--moved-from", "s3://where-it-was/old"], ..case("moved, and said so", copied, 0, &[]) },
     ]);
@@ -63,22 +68,19 @@ fn of_a_copied_archive_both_places_are_told_and_what_to_say() {
 #[test]
 fn both_ends_of_the_period_are_held_to_two_hours() {
     // The chain covers 2026-01-02T17:01:31Z to 2026-01-03T05:01:31Z.
-    let asked = |name, code, from: &'static str, to: &'static str| Case {
+    let asked = |name, finding: &[&'static str], from: &'static str, to: &'static str| Case {
         args: vec!["--from", from, "--to", to],
-        ..case(name, Chain::new().build(), code, if code == 0 { &[] } else { &["period-not-covered"] })
+        ..case(name, Chain::new().build(), if finding.is_empty() { 0 } else { 3 }, finding)
     };
     check(vec![
-        asked("two hours at both ends", 0, "2026-01-02T15:01:31Z", "2026-01-03T07:01:31Z"),
-        asked("a second more at the start", 3, "2026-01-02T15:01:30Z", "2026-01-03T07:01:31Z"),
-        asked("a second more at the end", 3, "2026-01-02T15:01:31Z", "2026-01-03T07:01:32Z"),
-        asked("with offsets", 0, "2026-01-02T16:01:31+01:00", "2026-01-02T23:01:31-08:00"),
-        asked("an hour inside", 0, "2026-01-02T20:10:00Z", "2026-01-02T20:20:00Z"),
+        asked("two hours at both ends", &[], "2026-01-02T15:01:31Z", "2026-01-03T07:01:31Z"),
+        asked("a second more at the start", &["chain-begins"], "2026-01-02T15:01:30Z", "2026-01-03T07:01:31Z"),
+        asked("a second more at the end", &["period-not-covered"], "2026-01-02T15:01:31Z", "2026-01-03T07:01:32Z"),
+        asked("with offsets", &[], "2026-01-02T16:01:31+01:00", "2026-01-02T23:01:31-08:00"),
+        asked("an hour inside", &[], "2026-01-02T20:10:00Z", "2026-01-02T20:20:00Z"),
+        asked("before it", &["chain-begins", "nothing-to-verify"], "2025-12-01", "2025-12-02"),
+        asked("after it", &["chain-ended", "nothing-to-verify"], "2026-02-01", "2026-02-02"),
     ]);
-    let outside = |name, from: &'static str, to: &'static str| Case {
-        args: vec!["--from", from, "--to", to],
-        ..case(name, Chain::new().build(), 3, &["nothing-to-verify"])
-    };
-    check(vec![outside("before it", "2025-12-01", "2025-12-02"), outside("after it", "2026-02-01", "2026-02-02")]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use trailproof::acknowledge::Acknowledgements;
 use trailproof::archive::ids::Region;
 use trailproof::archive::scope::Scope;
 use trailproof::checkpoint::Checkpoint;
@@ -137,6 +138,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
         prefix: setup.prefix,
         clock: Clock::of(Some(setup.now), None, setup.now),
         max_age: None,
+        acknowledgements: Acknowledgements::default(),
         tool,
     };
     let report = run::run(&context, archive, keys, Vec::new(), sink, |_| Ok(None)).await.unwrap();
