@@ -348,7 +348,7 @@ mod tests {
         let page = |objects: &[&str], folders: &[&str]| Page {
             objects: objects.iter().map(|key| Listed { key: (*key).to_owned(), size: 0 }).collect(),
             folders: folders.iter().map(|&folder| folder.to_owned()).collect(),
-            next: None,
+            ..Page::default()
         };
         let request = ListRequest { bucket: "b", prefix: "p/", by_folder: true, continuation: None, after: None };
         let fits = |objects: &[&str], folders: &[&str]| is_in_order(&page(objects, folders), &request, "p/c");
