@@ -12,7 +12,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
 use jiff::Timestamp;
 use support::s3::{BUCKET, Fault, Server, TokioSleep};
-use trailproof::fetch::Retry;
+use trailproof::fetch::{Patience, Retry};
 use trailproof::source::aws::Aws;
 use trailproof::source::directory::Directory;
 use trailproof::source::s3::S3Source;
@@ -170,7 +170,7 @@ async fn what_passes_on_a_later_attempt_is_read_whole() {
     let server = Server::start(10);
     server.store.put(BUCKET, "k", vec![7; 100_000], BTreeMap::new());
     let source = S3Source::connect(&aws(&server).await, BUCKET).await.unwrap();
-    let retry = Retry { attempts: 3, first_pause: Duration::from_millis(1) };
+    let retry = Retry::new(Patience { attempts: 3, first_pause: Duration::from_millis(1), ..Patience::default() });
     for fault in [Fault::Code("SlowDown"), Fault::Cut, Fault::Reset] {
         server.store.fail("k", fault, 2);
         let place = object(BUCKET, "k");

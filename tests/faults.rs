@@ -5,16 +5,20 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider};
 use serde_json::Value;
-use support::inprocess::{self, Setup};
+use support::inprocess::{self, Setup, impatient};
 use support::s3::{Fault, Server, TokioSleep};
+use support::weather::Weather;
 use support::{Answer, ids, run, worst};
+use trailproof::fetch::{Patience, Retry};
 use trailproof::pipeline::digests::Keys;
+use trailproof::source::Source as _;
 use trailproof::source::aws::Aws;
 use trailproof::source::s3::S3Source;
 
@@ -54,30 +58,41 @@ fn a_directory_and_s3_give_the_same_report() {
     assert_eq!(timeless(local.report), timeless(remote.report));
 }
 
+fn aws(server: &Server, no_progress: Duration) -> Aws {
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .read_timeout(no_progress)
+        .operation_attempt_timeout(no_progress)
+        .build();
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(server.url())
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep))
+        .timeout_config(limits)
+        .build();
+    Aws::from_config(config, true)
+}
+
+async fn source(aws: &Aws) -> S3Source {
+    match S3Source::connect(aws, RECORDED).await {
+        Ok(source) => source,
+        Err(_) => S3Source::in_configured_region(aws, RECORDED).await.unwrap(),
+    }
+}
+
 /// The report of a run in this process, which takes an answer for stalled after so long without a byte.
 fn report_of(server: &Server, no_progress: Duration) -> Value {
-    let url = server.url();
+    report_with(server, no_progress, Patience { attempts: 2, ..impatient() })
+}
+
+fn report_with(server: &Server, no_progress: Duration, patience: Patience) -> Value {
     inprocess::runtime().block_on(async move {
-        let limits = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(no_progress)
-            .operation_attempt_timeout(no_progress)
-            .build();
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(url)
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep))
-            .timeout_config(limits)
-            .build();
-        let aws = Aws::from_config(config, true);
-        let source = match S3Source::connect(&aws, RECORDED).await {
-            Ok(source) => source,
-            Err(_) => S3Source::in_configured_region(&aws, RECORDED).await.unwrap(),
-        };
-        let source = source.with_no_progress_limit(no_progress);
-        let report = inprocess::report(source, RECORDED, &Keys::service(aws), Setup::default()).await;
+        let aws = aws(server, no_progress);
+        let source = source(&aws).await.with_no_progress_limit(no_progress);
+        let setup = Setup { retry: Retry::new(patience), ..Setup::default() };
+        let report = inprocess::report(source, RECORDED, &Keys::service(aws), setup).await;
         timeless(serde_json::to_value(report).unwrap())
     })
 }
@@ -125,12 +140,20 @@ fn a_request_that_fails_for_good_is_never_told_as_alteration() {
     assert_eq!(clean["exit_code"], 0, "{}", clean["findings"]);
     let requests = whole.store.seen();
     let faults = [
+        ("301", Fault::Code("PermanentRedirect")),
+        ("400", Fault::Code("InvalidRequest")),
+        ("expired", Fault::Code("ExpiredToken")),
+        ("skewed", Fault::Code("RequestTimeTooSkewed")),
         ("403", Fault::Code("AccessDenied")),
         ("403 of KMS", Fault::KmsDenied),
+        ("KMS throttled", Fault::Code("KMS.ThrottlingException")),
+        ("404 of a proxy", Fault::Html(404)),
+        ("200 of a portal", Fault::Html(200)),
         ("503", Fault::Code("SlowDown")),
         ("archived", Fault::Code("InvalidObjectState")),
         ("reset", Fault::Reset),
         ("stall", Fault::Stall),
+        ("404, stalled", Fault::StalledWords(404, "NoSuchKey")),
         ("short body", Fault::Cut),
     ];
     let checks: Vec<(usize, &str, Fault)> =
@@ -162,7 +185,12 @@ struct Outcome {
 fn with_fault(n: usize, name: &str, fault: &Fault, clean: &Value) -> Outcome {
     let server = server_with_keys();
     server.store.fail_request(n, fault.clone());
-    let report = report_of(&server, if *fault == Fault::Stall { IMPATIENT } else { PATIENT });
+    let report = match fault {
+        Fault::Stall | Fault::StalledWords(..) => {
+            report_with(&server, IMPATIENT, Patience { attempts: 1, ..impatient() })
+        }
+        _ => report_of(&server, PATIENT),
+    };
     let request = server.store.seen().get(n).cloned().unwrap_or_default();
     let of = kind_of(&request);
     let count = |part: &str, outcome: &str| report[part][outcome].as_u64().unwrap_or(u64::MAX);
@@ -193,11 +221,11 @@ fn print_table(outcomes: &[Outcome]) {
     for outcome in outcomes {
         *table.entry((outcome.of, &outcome.fault)).or_default().entry(outcome.exit).or_default() += 1;
     }
-    println!("{:<20} {:<12} {:>5}  exit codes", "request for", "fault", "runs");
+    println!("{:<20} {:<16} {:>5}  exit codes", "request for", "fault", "runs");
     for ((of, fault), exits) in table {
         let runs: u32 = exits.values().sum();
         let exits: Vec<String> = exits.iter().map(|(exit, runs)| format!("{exit} × {runs}")).collect();
-        println!("{of:<20} {fault:<12} {runs:>5}  {}", exits.join(", "));
+        println!("{of:<20} {fault:<16} {runs:>5}  {}", exits.join(", "));
     }
 }
 
@@ -211,6 +239,100 @@ fn a_read_that_fails_once_changes_nothing() {
         }
         let answer = verify(&server);
         assert_eq!((answer.code, timeless(answer.report)), (0, clean.clone()), "{fault:?}");
+    }
+}
+
+/// The report of a run of the command against a server in this weather, and of one in fair weather.
+fn in_weather(set: impl FnOnce(&Weather)) -> (Server, Answer, Answer) {
+    let server = server();
+    set(&server.store.weather);
+    let answer = verify(&server);
+    (server, answer, verify(&self::server()))
+}
+
+#[test]
+fn a_service_that_refuses_everyone_for_a_while_leaves_nothing_unread() {
+    for set in [|weather: &Weather| weather.refuse(12), |weather: &Weather| weather.refuse_for(Duration::from_secs(3))]
+    {
+        let (server, answer, clean) = in_weather(set);
+        assert!(server.store.weather.refused() > 0);
+        assert_eq!((answer.code, timeless(answer.report)), (0, timeless(clean.report)), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn a_service_that_serves_few_requests_a_second_leaves_nothing_unread() {
+    let (server, answer, clean) = in_weather(|weather| weather.limit(20));
+    assert!(server.store.weather.refused() > 0);
+    assert_eq!((answer.code, timeless(answer.report)), (0, timeless(clean.report)), "{}", answer.stderr);
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_corrected_by_the_answers_date() {
+    for ahead in [-7200, 7200] {
+        let (_, answer, clean) = in_weather(|weather| weather.set_clock_ahead(ahead));
+        assert_eq!((answer.code, timeless(answer.report)), (0, timeless(clean.report)), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn the_clock_of_the_service_is_known_once_it_has_answered() {
+    for ahead in [-7200, 0, 7200] {
+        let server = server();
+        server.store.weather.set_clock_ahead(ahead);
+        let offset = inprocess::runtime().block_on(async {
+            let source = source(&aws(&server, PATIENT)).await;
+            source.server_time_offset().unwrap()
+        });
+        assert!((offset.as_secs() - ahead).abs() < 60, "{offset}");
+    }
+}
+
+#[test]
+fn a_bucket_that_moved_is_followed_to_its_region() {
+    for is_hidden in [false, true] {
+        let (_, answer, clean) = in_weather(|weather| weather.move_to("eu-west-1", is_hidden));
+        assert_eq!((answer.code, timeless(answer.report)), (0, timeless(clean.report)), "{}", answer.stderr);
+    }
+}
+
+/// Everything that fails in passing gets two attempts, twice: while its neighbours are read, and when they have been.
+#[test]
+fn what_outlasts_its_attempts_is_tried_again_at_the_end() {
+    let clean = report_of(&server_with_keys(), PATIENT);
+    let requests = {
+        let server = server_with_keys();
+        report_of(&server, PATIENT);
+        server.store.seen()
+    };
+    let ofs = ["a listing", "a digest", "a log"];
+    for of in ofs {
+        let n = requests.iter().rposition(|request| kind_of(request) == of).unwrap();
+        for (times, exit) in [(3, 0), (4, 3)] {
+            let server = server_with_keys();
+            server.store.fail_request_at_first(n, Fault::Code("SlowDown"), times);
+            let report = report_of(&server, PATIENT);
+            assert_eq!(report["exit_code"], exit, "{of}, {times} times: {}", report["findings"]);
+            assert_eq!(report == clean, exit == 0, "{of}, {times} times");
+        }
+    }
+}
+
+#[test]
+fn whoever_interrupts_is_heard_whatever_is_waited_for() {
+    let stalled = server();
+    stalled.store.fail_all(Fault::Stall);
+    let refusing = server();
+    refusing.store.weather.refuse(u64::MAX);
+    for server in [stalled, refusing] {
+        let mut running = server.start_run("verify", RECORDED, &["--patience", "1h"]);
+        while server.store.requests.load(Ordering::Relaxed) < 5 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let interrupt = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+        assert!(interrupt.unwrap().success());
+        let status = running.wait().unwrap();
+        assert!(matches!(status.code(), Some(3) | None), "{status}");
     }
 }
 

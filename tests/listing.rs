@@ -6,7 +6,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
@@ -77,7 +76,7 @@ async fn listed<S: Source>(source: S, scope: Scope) -> Inventory {
         workers: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap()),
         requests: Arc::new(Semaphore::new(8)),
         metrics: Arc::new(Metrics::default()),
-        cancelled: Arc::new(AtomicBool::new(false)),
+        cancelled: Arc::default(),
     };
     let (inventory, findings) = discover(&context, &BUCKET.into(), "", Thoroughness::CloudTrailOnly).await.unwrap();
     assert_eq!(findings, []);

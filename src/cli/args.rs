@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -271,6 +272,9 @@ pub struct LimitArgs {
     /// CPU workers; all cores when not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// How long S3 is waited for while it refuses or does not answer; what stays unread after that is told as unread
+    #[arg(long, value_name = "SPAN", value_parser = values::wait, default_value = "2m")]
+    pub patience: Duration,
     /// Memory to stay under, such as 1GiB [default: 512MiB, or 128MiB for each CPU worker where that is more]
     #[arg(long, value_name = "SIZE")]
     pub max_memory: Option<Memory>,
@@ -309,6 +313,9 @@ pub struct LsArgs {
     /// Requests in flight
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
+    /// How long S3 is waited for while it refuses or does not answer; what stays unread after that is told as unread
+    #[arg(long, value_name = "SPAN", value_parser = values::wait, default_value = "2m")]
+    pub patience: Duration,
     /// How to reach AWS.
     #[command(flatten)]
     pub aws: AwsArgs,

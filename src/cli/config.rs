@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -14,11 +14,13 @@ use super::values::ArchiveAddress;
 use crate::acknowledge::Acknowledgements;
 use crate::archive::scope::Scope;
 use crate::checkpoint::Checkpoint;
-use crate::fetch::Retry;
+use crate::fetch::{Patience, Retry, Stop};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::pipeline;
-use crate::source::aws::AwsOptions;
+use crate::source::SourceError;
+use crate::source::aws::{Aws, AwsOptions};
+use crate::source::s3::S3Source;
 use crate::verify::digest::{Recorded, Relocation};
 use crate::verify::key_file;
 use crate::verify::keys::KeyRing;
@@ -93,6 +95,15 @@ fn threads(limits: &LimitArgs) -> usize {
     limits.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
+/// A source for a bucket. Where S3 does not answer, it is asked all the same: what cannot be listed is then told as that.
+pub(super) async fn bucket(aws: &Aws, bucket: &str, patience: Duration) -> Result<S3Source, SourceError> {
+    let retry = Retry::new(Patience::of(patience).brief());
+    match retry.run(|| S3Source::connect(aws, bucket)).await {
+        Err(error) if error.is_transient() => S3Source::in_configured_region(aws, bucket).await,
+        settled => settled,
+    }
+}
+
 /// What every stage of a run shares.
 pub(super) fn context<S>(
     source: S,
@@ -112,13 +123,13 @@ pub(super) fn context<S>(
         scope,
         moves: moves.into(),
         checkpoint,
-        retry: Retry::default(),
+        retry: Retry::new(Patience::of(limits.patience)),
         concurrency: usize::from(limits.concurrency),
         max_memory: limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads * MEMORY_PER_WORKER), |memory| memory.0),
         workers: Arc::new(workers),
         requests: Arc::new(Semaphore::new(usize::from(limits.concurrency))),
         metrics: Arc::new(Metrics::default()),
-        cancelled: Arc::new(AtomicBool::new(false)),
+        cancelled: Arc::new(Stop::default()),
     })
 }
 

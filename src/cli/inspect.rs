@@ -1,7 +1,6 @@
 //! `scan` and `verify`.
 
 use std::io::{self, Write as _};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::anyhow;
@@ -19,7 +18,6 @@ use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, json, summary};
 use crate::acknowledge::Acknowledgements;
 use crate::archive::scope::Scope;
-use crate::fetch::Retry;
 use crate::finding::Finding;
 use crate::pipeline::Context;
 use crate::pipeline::digests::{KeyService, Keys};
@@ -30,7 +28,6 @@ use crate::report::{Clock, Output, Report, Tool};
 use crate::sink::{Claim, Partitioning, SinkError};
 use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
-use crate::source::s3::S3Source;
 use crate::source::{Source, SourceError};
 
 /// Runs `verify`.
@@ -107,7 +104,9 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
             runtime.block_on(job.run(&context, clock, "".into(), String::new(), &keys))
         }
         ArchiveAddress::S3 { bucket, prefix } => {
-            let connect = async { connect(&aws, bucket).await.map_err(unreachable_archive) };
+            let patience = args.limits.patience;
+            let connect =
+                async { config::bucket(aws.get().await, bucket, patience).await.map_err(unreachable_archive) };
             let source = runtime.block_on(signals.or_stopped(connect))?;
             let clock = clock(&args, source.server_time_offset(), now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
@@ -159,15 +158,6 @@ impl Outputs {
 fn clock(args: &VerifyArgs, server_ahead: Option<SignedDuration>, local: Timestamp) -> Clock {
     let told = Clock::of(None, server_ahead, local);
     Clock::of(args.as_of.map(|time| time.resolve(told.now)), server_ahead, local)
-}
-
-/// A source for the bucket. Where S3 does not answer, the run goes on: what cannot be listed is then told as that.
-async fn connect(aws: &AwsOnDemand, bucket: &str) -> Result<S3Source, SourceError> {
-    let aws = aws.get().await;
-    match Retry::default().run(|| S3Source::connect(aws, bucket)).await {
-        Err(error) if error.is_transient() => S3Source::in_configured_region(aws, bucket).await,
-        settled => settled,
-    }
 }
 
 /// The bucket itself cannot be reached: nothing was looked at.
@@ -241,7 +231,9 @@ impl Job<'_> {
             tokio::select! {
                 report = &mut running => break report,
                 () = progress.show() => {}
-                () = self.signals.stop(), if !context.is_cancelled() => context.cancelled.store(true, Ordering::Relaxed),
+                () = self.signals.stop(), if !context.is_cancelled() => {
+                    context.cancelled.ask();
+                }
             }
         };
         drop(progress);

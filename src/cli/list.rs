@@ -19,7 +19,6 @@ use crate::finding::Finding;
 use crate::pipeline::discover::{self, Thoroughness};
 use crate::source::aws::{Aws, AwsOptions};
 use crate::source::directory::Directory;
-use crate::source::s3::S3Source;
 use crate::source::{Source, SourceError};
 
 /// Names of objects that are not CloudTrail's, shown on a terminal.
@@ -30,7 +29,8 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
     let now = Timestamp::now();
     let scope = config::scope(&args.scope, now)?;
     let runtime = config::runtime()?;
-    let limits = LimitArgs { concurrency: args.concurrency, threads: Some(1), max_memory: None };
+    let limits =
+        LimitArgs { concurrency: args.concurrency, threads: Some(1), patience: args.patience, max_memory: None };
     let (inventory, findings) = runtime.block_on(async {
         match &args.archive {
             ArchiveAddress::Directory(path) => {
@@ -39,7 +39,7 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
             }
             ArchiveAddress::S3 { bucket, prefix } => {
                 let aws = Aws::load(AwsOptions::from(&args.aws)).await;
-                let source = S3Source::connect(&aws, bucket).await.map_err(Failure::usage)?;
+                let source = config::bucket(&aws, bucket, args.patience).await.map_err(Failure::usage)?;
                 look(config::context(source, scope, Vec::new(), Arc::default(), &limits)?, bucket, prefix).await
             }
         }

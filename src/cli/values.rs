@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser as _, ValueParserFactory};
 use jiff::civil::Date;
@@ -66,6 +67,22 @@ pub fn span(text: &str) -> Result<SignedDuration, String> {
     let digits = &text[..text.len() - 1];
     let count: i64 = digits.parse().ok().filter(|n| (1..=100_000).contains(n)).ok_or(expected)?;
     Ok(SignedDuration::from_secs(count * seconds))
+}
+
+/// Parses a wait of seconds, minutes or hours; none is one too.
+///
+/// # Errors
+/// A text for the usage message.
+pub fn wait(text: &str) -> Result<Duration, String> {
+    let expected = "expected a wait such as 90s, 2m or 1h";
+    let unit = match text.chars().next_back().ok_or(expected)? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(expected.into()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().ok().filter(|n| *n <= 100_000).ok_or(expected)?;
+    Ok(Duration::from_secs(count * unit))
 }
 
 /// Parses the place that digests record: always a bucket.
@@ -195,6 +212,15 @@ mod tests {
         assert_eq!(moment("7d"), Ok(Moment::Before(SignedDuration::from_hours(168))));
         for text in ["", "yesterday", "7", "-7d", "2026-13-01", "2026-03-01T25:00:00Z", "7é"] {
             assert!(moment(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn waits_are_short_or_none() {
+        let seconds = |n| Ok(Duration::from_secs(n));
+        assert_eq!((wait("0s"), wait("90s"), wait("2m")), (seconds(0), seconds(90), seconds(120)));
+        for text in ["", "2", "-1s", "1d", "m", "é", "999999999h"] {
+            assert!(wait(text).is_err(), "{text}");
         }
     }
 

@@ -74,7 +74,13 @@ impl<K: KeyService> Keys<K> {
     }
 
     /// The keys for the digests of a group.
-    async fn for_group(&self, region: &Region, group: &Group, findings: &mut Vec<Finding>) -> KeyRing {
+    async fn for_group<S>(
+        &self,
+        context: &Context<S>,
+        region: &Region,
+        group: &Group,
+        findings: &mut Vec<Finding>,
+    ) -> KeyRing {
         let (service, cache) = match self {
             Self::Files(ring) => return ring.clone(),
             Self::Service { service, cache } => (service, cache),
@@ -84,7 +90,7 @@ impl<K: KeyService> Keys<K> {
         let asked = Coverage::of(group.missing_keys(&ring));
         for &window in asked.windows().iter().filter(|w| !ring.answered(**w)).take(MAX_KEY_QUERIES).collect::<Vec<_>>()
         {
-            match service.list(region, window).await {
+            match context.unless_stopped(service.list(region, window)).await {
                 Ok(answer) => {
                     if answer.complete && !answer.keys.is_empty() {
                         ring.note_answer(window);
@@ -169,7 +175,7 @@ pub async fn judge<S: Source, K: KeyService>(
     let digests = read_all(context, named).await;
     let mut group = Group { digests, earlier, outside, remembered, ..Group::default() };
     for round in 0..=MAX_ROUNDS {
-        let ring = keys.for_group(&place.region, &group, &mut findings).await;
+        let ring = keys.for_group(context, &place.region, &group, &mut findings).await;
         let of_place = place.clone();
         group = context
             .compute(move || {
@@ -236,9 +242,19 @@ async fn read_all<S: Source>(context: &Context<S>, named: Vec<(DigestName, Recor
         Metrics::add(&context.metrics.digests, 1);
         digest
     });
+    let mut read: Vec<DigestObject> = stream::iter(reads).buffered(context.concurrency).collect().await;
+    read_passing_again(context, &mut read).await;
     // What vanished since it was listed is looked for again where a signed pointer leads to it, and else was never known.
-    let read: Vec<DigestObject> = stream::iter(reads).buffered(context.concurrency).collect().await;
-    read.into_iter().filter(|digest| !digest.is_missing()).collect()
+    read.retain(|digest| !digest.is_missing());
+    read
+}
+
+/// Reads those digests once more that could not be read for a fault that passes: it may have, since.
+async fn read_passing_again<S: Source>(context: &Context<S>, digests: &mut [DigestObject]) {
+    let again = digests.iter_mut().filter(|digest| digest.failed_in_passing()).map(|digest| async {
+        *digest = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+    });
+    stream::iter(again).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
 }
 
 pub(super) async fn read_one<S: Source>(
@@ -253,12 +269,16 @@ pub(super) async fn read_one<S: Source>(
     if context.is_cancelled() {
         return DigestObject::unreadable(name, place, SourceError::Other { detail: "the run was stopped".into() });
     }
-    let permit = context.requests.clone().acquire_owned().await;
     let object = ObjectRef { bucket: place.bucket.as_str().into(), key: place.key.clone() };
-    let (source, retry) = (context.source.clone(), context.retry);
-    let outcome = spawn(async move { retry.run(|| source.read_digest(&object)).await }).await;
-    drop(permit);
-    match outcome {
+    let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
+    let read = spawn(async move {
+        let attempt = || async {
+            let _permit = requests.acquire().await;
+            source.read_digest(&object).await
+        };
+        retry.run(attempt).await
+    });
+    match context.unless_stopped(read).await {
         Err(error) => DigestObject::unreadable(name, place, error),
         Ok((body, metadata)) => {
             let moves = context.moves.clone();

@@ -41,12 +41,15 @@ pub enum Thoroughness {
 }
 
 /// A folder or flat prefix still to list.
+#[derive(Clone)]
 struct Work {
     bucket: Arc<str>,
     prefix: String,
     by_folder: bool,
     continuation: Option<String>,
     split: Option<Split>,
+    /// Whether it failed in passing before.
+    is_again: bool,
 }
 
 /// A listing that goes on in parts.
@@ -142,7 +145,7 @@ async fn walk<S: Source>(
     listing: &mut Listing<'_>,
     enough: impl Fn(&Page) -> bool,
 ) -> Result<Vec<Finding>, SourceError> {
-    let mut findings = Vec::new();
+    let (mut findings, mut again) = (Vec::new(), Vec::new());
     let mut running = FuturesUnordered::new();
     // Pages of a directory hold whole Regions and come faster than they are filed.
     let at_once = if S::IS_LOCAL { LOCAL_AT_ONCE } else { context.concurrency };
@@ -151,7 +154,13 @@ async fn walk<S: Source>(
             let Some(work) = listing.queue.pop_front() else { break };
             running.push(list_page(context, work));
         }
-        let Some((work, outcome)) = running.next().await else { break };
+        let Some((work, outcome)) = running.next().await else {
+            if again.is_empty() {
+                break;
+            }
+            listing.queue.extend(again.drain(..));
+            continue;
+        };
         match outcome {
             Ok(page) => {
                 Metrics::add(&context.metrics.listed, page.objects.len() as u64);
@@ -162,6 +171,10 @@ async fn walk<S: Source>(
                 listing.take(work, page);
             }
             Err(error @ SourceError::NoSuchPlace { .. }) => return Err(error),
+            // What passes may have passed when everything else is listed.
+            Err(error) if error.is_transient() && !work.is_again && !context.is_cancelled() => {
+                again.push(Work { is_again: true, ..work });
+            }
             Err(error) => {
                 let folder = if work.prefix.is_empty() { "the archive" } else { work.prefix.as_str() };
                 let sentence = format!("the folder cannot be listed, so what it holds is unknown: {error}");
@@ -177,23 +190,24 @@ async fn walk<S: Source>(
 }
 
 async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result<Page, SourceError>) {
-    let (source, retry, requests) = (context.source.clone(), context.retry, context.requests.clone());
-    spawn(async move {
-        let _permit = requests.acquire_owned().await;
-        let page = retry
-            .run(|| {
-                source.list(ListRequest {
-                    bucket: &work.bucket,
-                    prefix: &work.prefix,
-                    by_folder: work.by_folder,
-                    continuation: work.continuation.as_deref(),
-                    after: work.flat_after(),
-                })
-            })
-            .await;
-        (work, page)
-    })
-    .await
+    let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
+    let asked = work.clone();
+    let page = spawn(async move {
+        let ask = || async {
+            let _permit = requests.acquire().await;
+            let request = ListRequest {
+                bucket: &asked.bucket,
+                prefix: &asked.prefix,
+                by_folder: asked.by_folder,
+                continuation: asked.continuation.as_deref(),
+                after: asked.flat_after(),
+            };
+            source.list(request).await
+        };
+        retry.run(ask).await
+    });
+    let page = context.unless_stopped(page).await;
+    (work, page)
 }
 
 /// How a folder is listed.
@@ -229,6 +243,7 @@ impl<'a> Listing<'a> {
 
     /// Files a page, and queues what it leads to.
     fn take(&mut self, work: Work, page: Page) {
+        let work = Work { is_again: false, ..work };
         let after = work.split.as_ref().map(|split| split.after.clone());
         let is_new = |key: &str| after.as_deref().is_none_or(|after| key > after);
         for object in page.objects.iter().filter(|object| is_new(&object.key)) {
@@ -290,7 +305,7 @@ impl<'a> Listing<'a> {
         if let Step::Within(within) = &located.step {
             self.inventory.know(&bucket, within);
         }
-        self.queue.push_back(Work { bucket, prefix, by_folder, continuation: None, split });
+        self.queue.push_back(Work { bucket, prefix, by_folder, continuation: None, split, is_again: false });
     }
 
     /// How a folder is listed; `None` where it was not asked for.

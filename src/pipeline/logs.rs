@@ -147,15 +147,47 @@ pub async fn read_all<S: Source, K: LogSink>(
     findings: &mut Findings,
 ) -> Result<Tally, K::Error> {
     let order = in_day_order(&plans);
+    let mut tally = Tally::default();
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
     let sizes = order.iter().map(|&(p, l)| plans[p as usize].logs[l as usize].size());
     Metrics::add(&context.metrics.stored_bytes_total, sizes.fold(0, u64::saturating_add));
+    let round = Round { plans: plans.clone(), order, sink: sink.clone(), watched: watched.clone(), is_last: false };
+    let mut later = read_round(context, round, &mut tally, findings).await?;
+    if !later.is_empty() {
+        // Faults may have passed since. In the order of the plan, because the batches are.
+        later.sort_unstable();
+        let round = Round { plans, order: later, sink, watched, is_last: true };
+        read_round(context, round, &mut tally, findings).await?;
+    }
+    Ok(tally)
+}
+
+/// Logs to read, and what for.
+struct Round<K> {
+    plans: Arc<Vec<PlacePlan>>,
+    /// Plan and log numbers, in the order in which logs are read.
+    order: Vec<(u32, u32)>,
+    sink: Option<Arc<K>>,
+    watched: Watched,
+    /// Whether what fails in passing has to be told as unreadable now.
+    is_last: bool,
+}
+
+/// Reads logs; answers which failed in passing, and may be read later.
+async fn read_round<S: Source, K: LogSink>(
+    context: &Context<S>,
+    round: Round<K>,
+    tally: &mut Tally,
+    findings: &mut Findings,
+) -> Result<Vec<(u32, u32)>, K::Error> {
+    let Round { plans, order, sink, watched, is_last } = round;
     let batches = into_batches(&plans, &order, sink.is_some());
     let worker = Arc::new(Worker {
         plans,
         order,
         sink,
         watched,
+        is_last,
         metrics: context.metrics.clone(),
         large: Mutex::new(()),
         max_content: (context.max_memory / 2).min(MAX_CONTENT),
@@ -163,18 +195,19 @@ pub async fn read_all<S: Source, K: LogSink>(
     });
     let in_flight = Arc::new(Semaphore::new(context.max_memory / 4 / PERMIT_BYTES));
     let slots = batches_at_once(context, worker.sink.is_some());
-    let mut tally = Tally::default();
+    let mut later = Vec::new();
     let mut done =
         stream::iter(batches).map(|logs| run_batch(context, worker.clone(), logs, in_flight.clone())).buffered(slots);
     while let Some(part) = done.next().await {
         let (part, rows) = part?;
+        later.extend(part.later.iter().map(|&at| worker.order[at]));
         tally.merge(part, findings);
         if let Some(rows) = rows {
             let worker = worker.clone();
             context.compute(move || worker.sink.as_ref().map_or(Ok(()), |sink| sink.put(rows))).await?;
         }
     }
-    Ok(tally)
+    Ok(later)
 }
 
 /// How many batches are worked on at once: one more than there are workers, so that one waiting for its turn leaves none
@@ -214,7 +247,8 @@ async fn run_batch<S: Source, K: LogSink>(
             } else if size > limit {
                 Some(Err(SourceError::TooLarge { size, limit }))
             } else {
-                Some(fetch(context, &object).await)
+                // A wait that the stop cut short is no fault of the log's.
+                Some(fetch(context, &object).await).filter(|body| body.is_ok() || !context.is_cancelled())
             };
             body.map(|body| Fetched { at, object, body, _permit: permit })
         }
@@ -271,11 +305,17 @@ async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Bo
     if S::IS_LOCAL {
         return context.source.read(object).await;
     }
-    let permit = context.requests.clone().acquire_owned().await;
-    let (source, retry, object) = (context.source.clone(), context.retry, object.clone());
-    let body = spawn(async move { retry.run(|| source.read(&object)).await }).await;
-    drop(permit);
-    body
+    let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
+    let object = object.clone();
+    let read = spawn(async move {
+        // Whoever pauses leaves its turn to others.
+        let attempt = || async {
+            let _permit = requests.acquire().await;
+            source.read(&object).await
+        };
+        retry.run(attempt).await
+    });
+    context.unless_stopped(read).await
 }
 
 /// What became of one log. The default is one that the stopped run did not come to.
@@ -299,6 +339,8 @@ enum Kind {
     /// No digest names it, and its content is that of a log that one names.
     Copied,
     Judged(Integrity),
+    /// Failed in passing, at this place in the order: to be read later.
+    Later(usize),
 }
 
 /// What one batch came to.
@@ -306,17 +348,23 @@ enum Kind {
 struct Part {
     tally: Tally,
     findings: Vec<Finding>,
+    /// Logs that failed in passing, by their places in the order.
+    later: Vec<usize>,
 }
 
 impl Part {
     fn add(&mut self, outcome: LogOutcome, metrics: &Metrics) {
+        if let Kind::Later(at) = outcome.kind {
+            self.later.push(at);
+            return;
+        }
         let outcomes = &mut self.tally.outcomes;
         if outcome.kind != Kind::Missing {
             outcomes.listed += 1;
         }
         *match outcome.kind {
             Kind::Missing => &mut outcomes.missing,
-            Kind::NotReached | Kind::Unreadable => &mut outcomes.unreadable,
+            Kind::NotReached | Kind::Unreadable | Kind::Later(_) => &mut outcomes.unreadable,
             Kind::Malformed => &mut outcomes.malformed,
             Kind::Copied => &mut outcomes.copied,
             Kind::Judged(Integrity::Verified) => &mut outcomes.verified,
@@ -353,6 +401,7 @@ struct Worker<K> {
     order: Vec<(u32, u32)>,
     sink: Option<Arc<K>>,
     watched: Watched,
+    is_last: bool,
     metrics: Arc<Metrics>,
     /// Held while content larger than [`ORDINARY`] is in memory.
     large: Mutex<()>,
@@ -395,6 +444,9 @@ impl<K: LogSink> Worker<K> {
     fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>) -> Result<LogOutcome, K::Error> {
         let Fetched { at, object, body, .. } = fetched;
         let (plan, log) = self.log(at);
+        if !self.is_last && body.as_ref().is_err_and(SourceError::is_transient) {
+            return Ok(LogOutcome { kind: Kind::Later(at), ..LogOutcome::default() });
+        }
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
             let bytes = match &body {
                 Ok(Body::Bytes(bytes)) => Ok(bytes.as_ref()),

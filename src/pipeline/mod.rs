@@ -23,16 +23,19 @@ pub mod trail_events;
 pub mod upload;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::archive::scope::Scope;
 use crate::checkpoint::Checkpoint;
-use crate::fetch::Retry;
+use crate::fetch::{Retry, Stop};
 use crate::metrics::Metrics;
+use crate::source::SourceError;
 use crate::verify::digest::Relocation;
 
 /// What every stage of a run shares.
@@ -45,7 +48,7 @@ pub struct Context<S> {
     pub moves: Arc<[Relocation]>,
     /// What earlier runs remembered.
     pub checkpoint: Arc<Checkpoint>,
-    /// Attempts for each read.
+    /// What is tried again, and how fast requests follow each other.
     pub retry: Retry,
     /// Requests in flight.
     pub concurrency: usize,
@@ -57,14 +60,23 @@ pub struct Context<S> {
     pub requests: Arc<Semaphore>,
     /// Counters for progress.
     pub metrics: Arc<Metrics>,
-    /// Set to stop the run cleanly.
-    pub cancelled: Arc<AtomicBool>,
+    /// Asked to stop the run cleanly.
+    pub cancelled: Arc<Stop>,
 }
 
 impl<S> Context<S> {
     /// Whether the run was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancelled.is_asked()
+    }
+
+    /// Waits for what the network owes, unless the run is stopped: then no wait is worth its while.
+    async fn unless_stopped<T>(&self, waiting: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+        tokio::select! {
+            biased;
+            outcome = waiting => outcome,
+            () = self.cancelled.wait() => Err(SourceError::Other { detail: "the run was stopped".into() }),
+        }
     }
 
     /// Bytes of source that the rows of one batch may hold: 32 MiB, less only where memory is short, so that the table does
@@ -84,14 +96,28 @@ impl<S> Context<S> {
     }
 }
 
-/// Starts a future on the runtime's own threads; what is returned waits for it, and is small whatever the future holds.
-fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> impl Future<Output = T> {
-    let task = tokio::spawn(future);
-    async {
-        match task.await {
+/// Starts a future on the runtime's own threads; what is returned waits for it, is small whatever the future holds, and
+/// ends it when dropped.
+fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Spawned<T> {
+    Spawned(tokio::spawn(future))
+}
+
+struct Spawned<T>(JoinHandle<T>);
+
+impl<T> Future for Spawned<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(context).map(|ended| match ended {
             Ok(value) => value,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        })
+    }
+}
+
+impl<T> Drop for Spawned<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -26,7 +26,7 @@ const KEPT: usize = 100;
 const BEFORE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The names of trails whose chains break off.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Watched(BTreeSet<CompactString>);
 
 impl Watched {

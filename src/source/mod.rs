@@ -143,7 +143,7 @@ impl DigestMetadata {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// No such object (or it vanished after the listing).
+    /// No such object (or it vanished after the listing): the store itself said so.
     #[error("no such object")]
     Missing,
     /// The bucket or the directory itself does not exist.
@@ -222,7 +222,7 @@ pub trait Source: Send + Sync + 'static {
     /// Whether reading is left to the worker that needs the bytes ([`Body::File`]).
     const IS_LOCAL: bool;
 
-    /// How far the server's clock is ahead of the local one, where it told its time.
+    /// How far the store's clock is ahead of this machine's, where the store has one and has told.
     fn server_time_offset(&self) -> Option<SignedDuration> {
         None
     }

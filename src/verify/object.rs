@@ -106,6 +106,11 @@ impl DigestObject {
         reading.digest.as_ref().ok().map(|digest| &digest.signed_place)
     }
 
+    /// Whether it could not be read for a fault that may pass.
+    pub fn failed_in_passing(&self) -> bool {
+        self.content.as_ref().is_err_and(SourceError::is_transient)
+    }
+
     /// Whether the object turned out not to be there.
     pub fn is_missing(&self) -> bool {
         matches!(self.content, Err(SourceError::Missing | SourceError::NoSuchPlace { .. }))

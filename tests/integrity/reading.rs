@@ -7,7 +7,7 @@ fn with_fault(fault: impl FnOnce(&Server, &Built)) -> (i32, Vec<String>, String)
     let built = Chain::new().build();
     let server = built.serve();
     fault(&server, &built);
-    let answer = server.run("verify", BUCKET, &PERIOD);
+    let answer = server.run("verify", BUCKET, &[&PERIOD[..], &["--patience", "0s"]].concat());
     let findings = answer.report["findings"].as_array().unwrap();
     let hints = findings.iter().map(|finding| finding["hint"].as_str().unwrap_or_default()).collect();
     (answer.code, ids(&answer.report), hints)

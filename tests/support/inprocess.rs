@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use trailproof::acknowledge::Acknowledgements;
 use trailproof::archive::ids::Region;
 use trailproof::archive::scope::Scope;
 use trailproof::checkpoint::Checkpoint;
-use trailproof::fetch::Retry;
+use trailproof::fetch::{Patience, Retry};
 use trailproof::metrics::Metrics;
 use trailproof::pipeline::Context;
 use trailproof::pipeline::digests::{KeyAnswer, KeyService, Keys};
@@ -48,13 +48,19 @@ impl Default for Setup {
             scope: Scope::default(),
             checkpoint: Checkpoint::default(),
             moves: Vec::new(),
-            retry: Retry { attempts: 2, first_pause: Duration::from_millis(1) },
+            retry: Retry::new(impatient()),
             threads: 1,
             concurrency: 8,
             now: "2026-03-02T00:00:00Z".parse().unwrap(),
             prefix: String::new(),
         }
     }
+}
+
+/// Two attempts, and hardly a pause between them.
+pub fn impatient() -> Patience {
+    let pause = Duration::from_millis(1);
+    Patience { attempts: 2, first_pause: pause, longest_pause: pause, refusal: Duration::ZERO, ..Patience::default() }
 }
 
 /// Nobody to ask for keys.
@@ -129,7 +135,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
         workers: pool.clone(),
         requests: Arc::new(Semaphore::new(setup.concurrency)),
         metrics: Arc::new(Metrics::default()),
-        cancelled: Arc::new(AtomicBool::new(false)),
+        cancelled: Arc::default(),
     };
     let tool =
         Tool { name: "trailproof", version: "", command: "verify", archive: String::new(), arguments: Vec::new() };

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod inprocess;
 pub mod s3;
 pub mod table;
+pub mod weather;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -17,6 +17,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
@@ -29,6 +30,7 @@ use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_er
 use serde_json::Value;
 
 use super::case::Case;
+use super::weather::{Weather, spoken};
 use super::{Answer, run_with};
 
 /// What goes wrong with an object.
@@ -44,6 +46,10 @@ pub enum Fault {
     Stall,
     /// The connection breaks before any answer.
     Reset,
+    /// Somebody else answers, with this status.
+    Html(u16),
+    /// A refusal with this status and error code, of which half arrives, and then nothing.
+    StalledWords(u16, &'static str),
 }
 
 struct Stored {
@@ -59,7 +65,7 @@ pub struct Store {
     nth: Mutex<Option<(usize, Fault)>>,
     read: Mutex<BTreeSet<String>>,
     /// The how-manieth request of any kind has this fault, however often it is repeated.
-    nth_request: Mutex<Option<(usize, Fault)>>,
+    nth_request: Mutex<Option<(Option<usize>, Fault, u32)>>,
     /// Every request, each once, in the order in which they came.
     seen: Mutex<Vec<String>>,
     /// Uploads that were begun and neither completed nor aborted, with their parts.
@@ -73,6 +79,7 @@ pub struct Store {
     keys_per_page: usize,
     page_size: usize,
     pub requests: AtomicU64,
+    pub weather: Weather,
 }
 
 /// A running server; it stops when it is dropped.
@@ -84,6 +91,10 @@ pub struct Server {
 }
 
 pub const BUCKET: &str = "trail-bucket";
+
+/// Made-up credentials, which the server takes.
+const CREDENTIALS: [(&str, &str); 3] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
 
 /// The SDK's pauses, for a client that is configured by hand.
 #[derive(Debug)]
@@ -112,6 +123,7 @@ impl Store {
             keys_per_page: 1,
             page_size,
             requests: AtomicU64::new(0),
+            weather: Weather::default(),
         }
     }
 
@@ -132,7 +144,17 @@ impl Store {
 
     /// The `n`th request of any kind, from 0, fails however often it is repeated.
     pub fn fail_request(&self, n: usize, fault: Fault) {
-        *self.nth_request.lock().unwrap() = Some((n, fault));
+        self.fail_request_at_first(n, fault, u32::MAX);
+    }
+
+    /// The `n`th request of any kind, from 0, fails the first `times` times.
+    pub fn fail_request_at_first(&self, n: usize, fault: Fault, times: u32) {
+        *self.nth_request.lock().unwrap() = Some((Some(n), fault, times));
+    }
+
+    /// Every request fails.
+    pub fn fail_all(&self, fault: Fault) {
+        *self.nth_request.lock().unwrap() = Some((None, fault, u32::MAX));
     }
 
     /// Every request so far, each once.
@@ -146,8 +168,10 @@ impl Store {
             seen.push(request);
             seen.len() - 1
         });
-        let planned = self.nth_request.lock().unwrap();
-        planned.as_ref().filter(|(n, _)| *n == position).map(|(_, fault)| fault.clone())
+        let mut planned = self.nth_request.lock().unwrap();
+        let (_, fault, left) = planned.as_mut().filter(|(n, ..)| n.is_none_or(|n| n == position))?;
+        *left = left.checked_sub(1)?;
+        Some(fault.clone())
     }
 
     /// Holds every answer to a GET back for so long.
@@ -466,19 +490,28 @@ impl Server {
 
     /// Runs the command with `archive` and more arguments against this server, with made-up credentials.
     pub fn run(&self, command: &str, bucket: &str, more: &[&str]) -> Answer {
+        let args = self.arguments(command, bucket, more);
+        let kept = tempfile::tempdir().unwrap();
+        run_with(&args, &[&CREDENTIALS[..], &[("XDG_DATA_HOME", kept.path().to_str().unwrap())]].concat())
+    }
+
+    /// The same, without waiting for its end or taking what it prints.
+    pub fn start_run(&self, command: &str, bucket: &str, more: &[&str]) -> std::process::Child {
+        std::process::Command::new(env!("CARGO_BIN_EXE_trailproof"))
+            .args(self.arguments(command, bucket, more))
+            .envs(CREDENTIALS)
+            .envs([("AWS_EC2_METADATA_DISABLED", "true"), ("XDG_DATA_HOME", "/nowhere")])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    fn arguments(&self, command: &str, bucket: &str, more: &[&str]) -> Vec<String> {
         let mut args = vec![command.to_owned(), format!("s3://{bucket}"), "--endpoint-url".to_owned(), self.url()];
         args.extend(["--format", "json"].map(str::to_owned));
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
-        let kept = tempfile::tempdir().unwrap();
-        run_with(
-            &args,
-            &[
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
-                ("AWS_REGION", "us-east-1"),
-                ("XDG_DATA_HOME", kept.path().to_str().unwrap()),
-            ],
-        )
+        args
     }
 }
 
@@ -494,6 +527,10 @@ impl Drop for Server {
 async fn serve(listener: tokio::net::TcpListener, store: Arc<Store>) {
     let mut builder = S3ServiceBuilder::new(Protocol(store.clone()));
     builder.set_auth(s3s::auth::SimpleAuth::from_single("test", "test"));
+    // What time it is, the weather says.
+    let mut config = S3Config::default();
+    config.presigned_url_max_skew_time_secs = u32::MAX;
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     let protocol = builder.build();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
@@ -522,13 +559,14 @@ async fn answer(
         .is_some_and(|target| target.ends_with(".ListPublicKeys"));
     let text = format!("{} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body));
     let fault = store.fault_of_request(text);
-    match &fault {
-        Some(Fault::Reset) => return Err(std::io::Error::other("reset")),
-        Some(Fault::Code(code)) => return Ok(refusal(code, "refused", of_cloudtrail)),
-        Some(Fault::KmsDenied) => {
-            return Ok(refusal("AccessDenied", "not authorized to perform: kms:Decrypt", of_cloudtrail));
-        }
-        _ => {}
+    if fault == Some(Fault::Reset) {
+        return Err(std::io::Error::other("reset"));
+    }
+    if let Some(answer) = fault.as_ref().and_then(|fault| spoken(fault, of_cloudtrail)) {
+        return Ok(answer);
+    }
+    if let Some(answer) = store.weather.meet(&parts).filter(|_| !of_cloudtrail) {
+        return Ok(dated(answer, &store));
     }
     if parts.method == Method::GET {
         let pause = *store.pause.lock().unwrap();
@@ -545,6 +583,7 @@ async fn answer(
         let request = Request::from_parts(parts, Body::from(body));
         protocol.call(request).await.map_err(|error| std::io::Error::other(format!("{error:?}")))?
     };
+    let response = dated(response, &store);
     match fault {
         Some(_) if is_head => std::future::pending().await,
         Some(fault) => half(response, &fault).await,
@@ -552,19 +591,11 @@ async fn answer(
     }
 }
 
-/// An error as S3, or CloudTrail, words it.
-fn refusal(code: &str, message: &str, of_cloudtrail: bool) -> Response<Body> {
-    let status = match code {
-        "SlowDown" => 503,
-        _ if of_cloudtrail => 400,
-        _ => 403,
-    };
-    let body = if of_cloudtrail {
-        serde_json::json!({"__type": code, "message": message}).to_string()
-    } else {
-        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
-    };
-    Response::builder().status(status).body(Body::from(body)).unwrap()
+/// An answer as S3 marks its own.
+fn dated(mut answer: Response<Body>, store: &Store) -> Response<Body> {
+    answer.headers_mut().insert("date", store.weather.date().parse().unwrap());
+    answer.headers_mut().insert("x-amz-request-id", "TESTS".parse().unwrap());
+    answer
 }
 
 /// Half of an answer's body under its whole length, and then the end of the connection, or nothing.
@@ -592,7 +623,7 @@ async fn half(response: Response<Body>, fault: &Fault) -> Result<Response<Body>,
 fn broken_body(method: &Method, path: &str, store: &Store) -> Result<Option<Response<Body>>, std::io::Error> {
     let path = path.trim_start_matches('/');
     let Some((bucket, key)) = path.split_once('/').filter(|(_, key)| !key.is_empty()) else { return Ok(None) };
-    let in_transfer = |fault: &Fault| matches!(fault, Fault::Cut | Fault::Stall | Fault::Reset);
+    let in_transfer = |fault: &Fault| !matches!(fault, Fault::Code(_) | Fault::KmsDenied);
     let is_planned = {
         let faults = store.faults.lock().unwrap();
         let nth = store.nth.lock().unwrap();
@@ -605,6 +636,9 @@ fn broken_body(method: &Method, path: &str, store: &Store) -> Result<Option<Resp
     let fault = store.fault_of(key);
     if fault == Some(Fault::Reset) {
         return Err(std::io::Error::other("reset"));
+    }
+    if let Some(answer) = fault.as_ref().and_then(|fault| spoken(fault, false)) {
+        return Ok(Some(answer));
     }
     let Some(body) = store.body(bucket, key) else { return Ok(None) };
     let whole = body.len();

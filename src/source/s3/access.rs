@@ -5,13 +5,13 @@
 //! the CPU time of everything else that a small object costs, and an archive has millions of them.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use aws_sdk_s3::presigning::PresigningConfig;
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
     sign,
@@ -24,22 +24,42 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings};
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use jiff::SignedDuration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::{answer, error};
+use super::error;
 use crate::source::SourceError;
 use crate::source::aws::Aws;
 
 /// How long before they expire credentials are asked for anew.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// An answer that is an error is read up to here.
-const MAX_ERROR: usize = 64 << 10;
+/// How long credentials may take to come: a process or a sign-in service gives them.
+const CREDENTIALS_WAIT: Duration = Duration::from_secs(60);
+
+/// A clock that is this far off is not corrected: signatures hold for some minutes, and answers are under way for seconds.
+const FAIR_CLOCK: SignedDuration = SignedDuration::from_secs(60);
+
+/// What to ask a bucket for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ask<'a> {
+    /// An object, by its key.
+    Object(&'a str),
+    /// A page of a listing.
+    Listing(&'a [(&'a str, Option<&'a str>)]),
+}
+
+/// What a request was signed with, beside its Region: whichever of many learns that it is wrong mends it once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    ahead: i64,
+    given_up: u64,
+}
 
 /// The way to one bucket.
 #[derive(Debug)]
 pub(super) struct Access {
-    bucket: String,
     /// Scheme and host, with the bucket in one or behind the other; no slash at the end.
     base: String,
     region: String,
@@ -47,9 +67,13 @@ pub(super) struct Access {
     connector: Connector,
     provider: SharedCredentialsProvider,
     identity: Mutex<Option<Identity>>,
+    /// How often credentials were given up before their time.
+    given_up: AtomicU64,
     settings: SigningSettings,
     /// The SDK's: a signature holds for some minutes.
     clock: SharedTimeSource,
+    /// How far S3's clock was found to be ahead of that one, in seconds; nothing while signatures are taken as they are.
+    ahead: AtomicI64,
 }
 
 impl Access {
@@ -79,57 +103,88 @@ impl Access {
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         Ok(Self {
-            bucket: bucket.to_owned(),
             base: base.to_owned(),
             region: region.to_owned(),
             expected_owner: aws.expected_bucket_owner.clone(),
             connector,
             provider,
             identity: Mutex::default(),
+            given_up: AtomicU64::new(0),
             settings,
             clock: aws.config.time_source().unwrap_or_default(),
+            ahead: AtomicI64::new(0),
         })
     }
 
-    /// Asks for an object; an answer is one that S3 gave with success.
-    pub(super) async fn object(&self, key: &str) -> Result<HttpResponse, SourceError> {
-        let mut uri = String::with_capacity(self.base.len() + key.len() + 16);
-        uri.push_str(&self.base);
-        uri.push('/');
-        encode(key, true, &mut uri);
-        self.send(uri).await
-    }
-
-    /// Asks for a page of a listing.
-    pub(super) async fn listing(&self, parameters: &[(&str, Option<&str>)]) -> Result<HttpResponse, SourceError> {
-        let has_path = self.base.splitn(3, '/').nth(2).is_some_and(|rest| rest.contains('/'));
-        let mut uri = format!("{}{}?list-type=2", self.base, if has_path { "" } else { "/" });
-        for (name, value) in parameters {
-            let Some(value) = value else { continue };
-            uri.extend(["&", name, "="]);
-            encode(value, false, &mut uri);
-        }
-        self.send(uri).await
-    }
-
-    async fn send(&self, uri: String) -> Result<HttpResponse, SourceError> {
+    /// Asks once; the answer may be a refusal.
+    pub(super) async fn ask(&self, what: Ask<'_>) -> Result<HttpResponse, SourceError> {
         let identity = self.identity().await?;
-        let request = self.signed(&uri, &identity).map_err(|detail| SourceError::Other { detail })?;
+        let request = self.signed(&self.uri(what), &identity).map_err(|detail| SourceError::Other { detail })?;
         let answer = self.connector.call(request).await;
-        let answer = answer.map_err(|error| SourceError::Broken { detail: error::chain(&error) })?;
-        let status = answer.status().as_u16();
-        if status == 200 {
-            return Ok(answer);
+        answer.map_err(|error| SourceError::Broken { detail: error::chain(&error) })
+    }
+
+    /// The Region that requests are signed for.
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// This machine's time, as it is.
+    pub(super) fn clock(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// What requests are signed with now.
+    pub(super) fn standing(&self) -> Standing {
+        Standing { ahead: self.ahead.load(Ordering::Relaxed), given_up: self.given_up.load(Ordering::Relaxed) }
+    }
+
+    /// Signs by S3's clock from now on; tells whether that is another time than a request was signed at.
+    pub(super) fn correct_clock(&self, offset: SignedDuration, signed: Standing) -> bool {
+        let is_other = (offset - SignedDuration::from_secs(signed.ahead)).abs() > FAIR_CLOCK;
+        if is_other {
+            self.ahead.store(offset.as_secs(), Ordering::Relaxed);
         }
-        let (mut body, mut text) = (ByteStream::new(answer.into_body()), Vec::new());
-        while let Some(Ok(piece)) = body.next().await {
-            text.extend_from_slice(&piece);
-            if text.len() > MAX_ERROR {
-                break;
+        is_other
+    }
+
+    /// Gives up the credentials that a request was signed with, so that new ones are asked for.
+    pub(super) async fn forget_credentials(&self, signed: Standing) {
+        let mut kept = self.identity.lock().await;
+        if self.given_up.load(Ordering::Relaxed) == signed.given_up {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+            *kept = None;
+        }
+    }
+
+    fn uri(&self, what: Ask<'_>) -> String {
+        match what {
+            Ask::Object(key) => {
+                let mut uri = String::with_capacity(self.base.len() + key.len() + 16);
+                uri.push_str(&self.base);
+                uri.push('/');
+                encode(key, true, &mut uri);
+                uri
+            }
+            Ask::Listing(parameters) => {
+                let has_path = self.base.splitn(3, '/').nth(2).is_some_and(|rest| rest.contains('/'));
+                let mut uri = format!("{}{}?list-type=2", self.base, if has_path { "" } else { "/" });
+                for (name, value) in parameters {
+                    let Some(value) = value else { continue };
+                    uri.extend(["&", name, "="]);
+                    encode(value, false, &mut uri);
+                }
+                uri
             }
         }
-        let told = answer::failure(&text);
-        Err(error::from_answer(status, &told.code, &told.message, &self.bucket))
+    }
+
+    /// The time to sign with.
+    fn signing_time(&self) -> SystemTime {
+        let (now, ahead) = (self.clock.now(), self.ahead.load(Ordering::Relaxed));
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        let corrected = if ahead < 0 { now.checked_sub(by) } else { now.checked_add(by) };
+        corrected.unwrap_or(now)
     }
 
     fn signed(&self, uri: &str, identity: &Identity) -> Result<HttpRequest, String> {
@@ -137,7 +192,7 @@ impl Access {
             .identity(identity)
             .region(&self.region)
             .name("s3")
-            .time(self.clock.now())
+            .time(self.signing_time())
             .settings(self.settings.clone())
             .build()
             .map_err(|error| error.to_string())?;
@@ -164,7 +219,9 @@ impl Access {
         if let Some(identity) = kept.as_ref().filter(|i| i.expiration().is_none_or(|expires| expires > soon)) {
             return Ok(identity.clone());
         }
-        let credentials = self.provider.provide_credentials().await;
+        let credentials = timeout(CREDENTIALS_WAIT, self.provider.provide_credentials()).await;
+        let credentials = credentials
+            .map_err(|_| SourceError::Broken { detail: format!("no credentials within {CREDENTIALS_WAIT:?}") })?;
         let credentials = credentials.map_err(|error| SourceError::Denied { detail: error::chain(&error) })?;
         let identity = Identity::from(credentials);
         *kept = Some(identity.clone());

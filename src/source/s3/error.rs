@@ -50,28 +50,53 @@ pub(super) fn from_answer(status: u16, code: &str, message: &str, place: &str) -
     };
     match code {
         "NoSuchBucket" => SourceError::NoSuchPlace { what: format!("bucket {place}") },
-        "NoSuchKey" | "NotFound" => SourceError::Missing,
+        "NoSuchKey" => SourceError::Missing,
         "InvalidObjectState" => SourceError::Archived { storage_class: "unknown".into() },
-        "SlowDown"
-        | "SlowDownRead"
-        | "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestLimitExceeded"
-        | "TooManyRequestsException"
-        | "InternalError"
-        | "ServiceUnavailable"
-        | "RequestTimeout"
-        | "BadDigest" => SourceError::Unavailable { detail },
+        code if is_passing(code) => SourceError::Unavailable { detail },
         code if code.starts_with("KMS.") => SourceError::KmsDenied { detail },
         _ if message.contains("kms:Decrypt") => SourceError::KmsDenied { detail },
         _ => match status {
-            404 => SourceError::Missing,
+            // S3 says NoSuchKey. Whoever else says 404, a proxy or a portal, knows nothing of the object.
+            404 if code.is_empty() => SourceError::Broken { detail: format!("{detail}, not in S3's words") },
             401 | 403 => SourceError::Denied { detail },
             429 | 500.. => SourceError::Unavailable { detail },
             _ => SourceError::Other { detail },
         },
     }
+}
+
+/// Whether a code, S3's own or passed on from KMS, tells of a fault that passes: too many requests, or a fault of the
+/// service's own.
+fn is_passing(code: &str) -> bool {
+    matches!(
+        code.strip_prefix("KMS.").unwrap_or(code),
+        "SlowDown"
+            | "SlowDownRead"
+            | "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "RequestLimitExceeded"
+            | "RequestRateTooHigh"
+            | "BandwidthLimitExceeded"
+            | "LimitExceededException"
+            | "TooManyRequests"
+            | "TooManyRequestsException"
+            | "OperationAborted"
+            | "InternalError"
+            | "InternalException"
+            | "KMSInternalException"
+            | "InternalFailure"
+            | "InternalServerError"
+            | "DependencyTimeoutException"
+            | "KeyUnavailableException"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException"
+            | "RequestTimeout"
+            | "RequestTimeoutException"
+            | "BadDigest"
+    )
 }
 
 /// An error with its causes, once each.
@@ -102,12 +127,18 @@ mod tests {
             (403, "InvalidObjectState", SourceError::Archived { storage_class: "unknown".into() }),
             (400, "KMS.DisabledException", SourceError::KmsDenied { detail: detail("KMS.DisabledException") }),
             (503, "SlowDown", SourceError::Unavailable { detail: detail("SlowDown") }),
+            (400, "Throttling", SourceError::Unavailable { detail: detail("Throttling") }),
+            (400, "KMS.ThrottlingException", SourceError::Unavailable { detail: detail("KMS.ThrottlingException") }),
+            (500, "KMS.InternalException", SourceError::Unavailable { detail: detail("KMS.InternalException") }),
+            (404, "NoSuchVersion", SourceError::Other { detail: detail("NoSuchVersion") }),
+            (301, "PermanentRedirect", SourceError::Other { detail: detail("PermanentRedirect") }),
             (500, "InternalError", SourceError::Unavailable { detail: detail("InternalError") }),
             (400, "InvalidRequest", SourceError::Other { detail: detail("InvalidRequest") }),
         ] {
             assert_eq!(from_answer(status, code, "m", "b"), expected, "{code}");
         }
-        assert_eq!(from_answer(404, "", "", "b"), SourceError::Missing);
+        let unworded = SourceError::Broken { detail: "HTTP 404, not in S3's words".into() };
+        assert_eq!(from_answer(404, "", "", "b"), unworded);
         let kms = "User is not authorized to perform: kms:Decrypt on this resource";
         assert!(matches!(from_answer(403, "AccessDenied", kms, "b"), SourceError::KmsDenied { .. }));
     }
