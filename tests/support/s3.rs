@@ -65,7 +65,7 @@ pub struct Store {
     nth: Mutex<Option<(usize, Fault)>>,
     read: Mutex<BTreeSet<String>>,
     /// The how-manieth request of any kind has this fault, however often it is repeated.
-    nth_request: Mutex<Option<(Option<usize>, Fault, u32)>>,
+    nth_request: Mutex<Option<(usize, Fault, u32)>>,
     /// Every request, each once, in the order in which they came.
     seen: Mutex<Vec<String>>,
     /// Uploads that were begun and neither completed nor aborted, with their parts.
@@ -149,12 +149,7 @@ impl Store {
 
     /// The `n`th request of any kind, from 0, fails the first `times` times.
     pub fn fail_request_at_first(&self, n: usize, fault: Fault, times: u32) {
-        *self.nth_request.lock().unwrap() = Some((Some(n), fault, times));
-    }
-
-    /// Every request fails.
-    pub fn fail_all(&self, fault: Fault) {
-        *self.nth_request.lock().unwrap() = Some((None, fault, u32::MAX));
+        *self.nth_request.lock().unwrap() = Some((n, fault, times));
     }
 
     /// Every request so far, each once.
@@ -169,7 +164,7 @@ impl Store {
             seen.len() - 1
         });
         let mut planned = self.nth_request.lock().unwrap();
-        let (_, fault, left) = planned.as_mut().filter(|(n, ..)| n.is_none_or(|n| n == position))?;
+        let (_, fault, left) = planned.as_mut().filter(|(n, ..)| *n == position)?;
         *left = left.checked_sub(1)?;
         Some(fault.clone())
     }
