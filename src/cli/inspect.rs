@@ -143,6 +143,10 @@ impl Outputs {
         if let Some(file) = &args.checkpoint {
             output::check(file)?;
         }
+        if let Some(file) = &args.report {
+            let others = args.public_keys.iter().chain(&args.checkpoint).chain(&args.acknowledgements);
+            output::is_no_other(file, others)?;
+        }
         // The report may be wanted in the folder that is made for the table.
         let claim = place.map(Place::claim).transpose()?;
         if let Some(recovered) = claim.as_ref().and_then(|claim| claim.recovered.as_deref()) {

@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tempfile::{Builder, NamedTempFile};
 
 use super::Failure;
@@ -57,6 +57,23 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
         temporary(&resolved(path), Readers::Owner).map(drop)
     };
     found.with_context(|| unwritable(path)).map_err(Failure::Own)
+}
+
+/// Makes sure that a report would not be written over a file that the same run reads or writes.
+pub(super) fn is_no_other<'a>(report: &Path, mut others: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    let place = |path: &Path| {
+        let name = path.file_name().map(ToOwned::to_owned);
+        fs::canonicalize(path)
+            .or_else(|_| fs::canonicalize(folder(path)).map(|folder| folder.join(name.unwrap_or_default())))
+    };
+    let Ok(wanted) = place(report) else { return Ok(()) };
+    match others.find(|other| place(other).is_ok_and(|other| other == wanted)) {
+        Some(other) => {
+            let (report, other) = (report.display(), other.display());
+            Err(Failure::usage(anyhow!("--report {report} would be written over {other}, which this run needs too")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Writes a file for its owner alone, whole or not at all, over the one that was there.

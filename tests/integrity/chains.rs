@@ -2,30 +2,77 @@
 
 use super::*;
 
-#[test]
-fn the_call_that_explains_a_gap_is_named() {
-    let chain = Chain::with(|number, draft| {
-        let stopped = r#"{"Records":[{"eventTime":"2026-01-02T22:55:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging",
-            "eventID":"e-1","userIdentity":{"arn":"arn:aws:iam::111122223333:user/eve"},"requestParameters":{"name":"main"}}]}"#;
-        match number {
-            5 => draft.logs[0].1 = stopped.as_bytes().to_vec(),
-            6 | 7 => draft.logs.clear(),
-            8 => draft.previous = None,
-            _ => {}
-        }
+/// A successful `StopLogging` of trail `main` just before the gap, with more members, such as an error.
+fn stopped(more: &str) -> Vec<u8> {
+    let record = r#"{"eventTime":"2026-01-02T22:55:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging",
+        "eventID":"e-1","userIdentity":{"arn":"arn:aws:iam::111122223333:user/eve"},"requestParameters":{"name":"main"}"#;
+    format!(r#"{{"Records":[{record}{more}}}]}}"#).into_bytes()
+}
+
+/// A chain that begins anew after two hours, with this content in the last log before them.
+fn with_gap(last: Option<Vec<u8>>) -> Built {
+    let chain = Chain::with(move |number, draft| match number {
+        5 => draft.logs[0].1 = last.clone().unwrap_or_else(|| draft.logs[0].1.clone()),
+        6 | 7 => draft.logs.clear(),
+        8 => draft.previous = None,
+        _ => {}
     });
     let mut built = chain.build();
     for number in [6, 7] {
         let key = built.digests[number].clone();
         built.remove(&key);
     }
-    let answer = built.verify(&PERIOD);
+    built
+}
+
+/// What the finding of the gap says beyond its sentence.
+fn hint_of_gap(answer: &support::Answer) -> &str {
+    let findings = answer.report["findings"].as_array().unwrap();
+    let gap = findings.iter().find(|finding| finding["id"] == "chain-restart").unwrap();
+    gap["hint"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn the_call_that_explains_a_gap_is_named() {
+    let answer = with_gap(Some(stopped(""))).verify(&PERIOD);
     assert_eq!((answer.code, ids(&answer.report)), (3, vec!["chain-restart".to_owned()]));
-    let hint = answer.report["findings"][0]["hint"].as_str().unwrap();
+    let hint = hint_of_gap(&answer);
     assert!(
         hint.contains("StopLogging at 2026-01-02T22:55:00Z by arn:aws:iam::111122223333:user/eve (event e-1)"),
         "{hint}"
     );
+}
+
+#[test]
+fn a_call_that_nothing_vouches_for_or_that_failed_explains_no_gap() {
+    let with_log = |key: String, content: Vec<u8>| {
+        let mut built = with_gap(None);
+        built.objects.insert(key, (gzip(&content), BTreeMap::new()));
+        built
+    };
+    let altered = with_log(with_gap(None).logs[5][0].clone(), stopped(""));
+    let mut unlisted = with_gap(None);
+    unlisted.add_log("2026-01-02T22:50:00Z", "AAAAAAAAAAAAAAAA", &stopped(""));
+    let mut another = with_gap(None);
+    Chain {
+        account: "444455556666".into(),
+        ..Chain::with(|number, draft| {
+            if number == 5 {
+                draft.logs[0].1 = stopped("");
+            }
+        })
+    }
+    .build_into(&mut another);
+    for (name, built, found) in [
+        ("denied", with_gap(Some(stopped(r#","errorCode":"AccessDenied""#))), vec!["chain-restart"]),
+        ("of an altered log", altered, vec!["chain-restart", "log-altered"]),
+        ("of a log that no digest names", unlisted, vec!["chain-restart", "log-unlisted"]),
+        ("of another account", another, vec!["chain-restart"]),
+    ] {
+        let answer = built.verify(&PERIOD);
+        assert_eq!(ids(&answer.report), found, "{name}");
+        assert!(!hint_of_gap(&answer).contains("explained by"), "{name}: {}", hint_of_gap(&answer));
+    }
 }
 
 #[test]

@@ -109,6 +109,27 @@ fn a_file_that_appears_while_a_table_is_written_is_not_replaced() {
 }
 
 #[test]
+fn an_object_that_appears_while_a_table_is_written_is_not_replaced() {
+    let server = Server::start(100);
+    let mut scan = scan_in_s3(&server);
+    server.store.slow_down(Duration::from_millis(20));
+    let child = started(scan.args(["--concurrency", "1"]));
+    wait_until("a log", || server.store.seen().iter().any(|request| request.contains("_CloudTrail_")));
+    let theirs = "some/where/events/event_date=2026-03-01/part-00001.parquet";
+    server.store.put(TABLES, theirs, b"theirs".to_vec(), BTreeMap::new());
+    let (code, output) = finished(child);
+    assert_eq!(code, 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("is there already, and nothing is replaced"), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("VERIFIED"));
+    let left = server.store.objects(TABLES);
+    assert_eq!(
+        left.into_iter().map(|(key, body)| (key, body.to_vec())).collect::<Vec<_>>(),
+        [(theirs.to_owned(), b"theirs".to_vec())]
+    );
+    assert_eq!(server.store.open_uploads(), 0);
+}
+
+#[test]
 fn a_destination_that_a_killed_run_left_is_used_again() {
     let folder = tempfile::tempdir().unwrap();
     let (archive, out, alone) = (&*LARGE, folder.path().join("table"), folder.path().join("alone"));

@@ -145,6 +145,29 @@ fn what_cannot_be_written_is_told_before_anything_is_read() {
 }
 
 #[test]
+fn a_report_is_not_written_over_a_file_that_the_run_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, heads) = (folder.path().join("keys.json"), folder.path().join("heads.json"));
+    fs::copy(testdata("clean/public-keys.json"), &keys).unwrap();
+    std::os::unix::fs::symlink(&keys, folder.path().join("link")).unwrap();
+    let before = fs::read(&keys).unwrap();
+    for report in [&keys, &heads, &folder.path().join("link")] {
+        let mut verify = program();
+        verify
+            .arg("verify")
+            .arg(testdata("clean/bucket"))
+            .arg("--public-keys")
+            .arg(&keys)
+            .arg("--checkpoint")
+            .arg(&heads);
+        let (code, output) = ended(verify.arg("--report").arg(report));
+        assert_eq!(code, 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains("which this run needs too"), "{}", stderr(&output));
+        assert!(fs::read(&keys).unwrap() == before && !heads.exists());
+    }
+}
+
+#[test]
 fn a_listing_that_is_not_read_keeps_its_code() {
     let folder = tempfile::tempdir().unwrap();
     for (archive, closed, out_of_room) in [(testdata("clean/bucket"), 0, 4), (folder.path().to_owned(), 3, 3)] {
