@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::key::{self, AccountRegion, ObjectName};
 use crate::archive::scope::{DIGEST_SLACK, Scope};
+use crate::finding::FindingId;
 use crate::report::{CheckpointFile, Report};
 use crate::sha256::Sha256;
 use crate::verify::chain::ChainId;
-use crate::verify::heads::AtHead;
+use crate::verify::heads::{AtHead, EXPIRED};
 
 /// The name and version of the file's shape.
 pub const SCHEMA: &str = "trailproof.checkpoint/2";
@@ -223,7 +224,7 @@ impl Checkpoint {
     /// What the run was not asked for stays as it is. A head that is gone or changed stays too: what was verified is
     /// remembered until a verified digest vouches for it.
     pub fn advance(&mut self, report: &Report) {
-        let mut touched = BTreeSet::new();
+        let (mut touched, accepted) = (BTreeSet::new(), accepted(report));
         for (key, found) in &report.heads.found {
             let Some(place) = place_of(key) else { continue };
             let Some(heads) = self.heads.get_mut(&place) else { continue };
@@ -234,6 +235,7 @@ impl Checkpoint {
                 found => {
                     let Some(head) = heads.get_mut(key) else { continue };
                     match found {
+                        AtHead::Expired if accepted.contains(key.as_str()) => head.state = State::Retired,
                         AtHead::Expired => head.state = State::Expired,
                         AtHead::Same => head.state = State::Ended,
                         _ => {}
@@ -298,6 +300,12 @@ impl Checkpoint {
             }
         }
     }
+}
+
+/// Keys of expired digests that an operator acknowledged.
+fn accepted(report: &Report) -> BTreeSet<&str> {
+    let of_heads = report.acknowledged.iter().filter(|known| known.id == FindingId::HeadExpired.as_str());
+    of_heads.filter_map(|known| known.member.strip_suffix(EXPIRED)?.strip_suffix(": ")).collect()
 }
 
 fn place_of(key: &str) -> Option<AccountRegion> {

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &["source"]),
     ("verify", &["archive", "finding", "gunzip", "sha256", "source"]),
     ("report", &["acknowledge", "archive", "finding", "verify"]),
-    ("checkpoint", &["archive", "report", "sha256", "verify"]),
+    ("checkpoint", &["archive", "finding", "report", "sha256", "verify"]),
     ("columns", &["event"]),
     ("sink", &["columns"]),
     ("ddl", &["archive", "columns", "sink"]),

@@ -124,8 +124,10 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     }
     let mut outcome = finish(&args, &report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
     settle();
-    // Last of all: what this run says is out before the next run takes it as known.
-    if let Err(error) = remembered.advance(&report) {
+    // Last of all: what no report tells must not count as known to the next run.
+    if outcome.troubles.is_empty()
+        && let Err(error) = remembered.advance(&report)
+    {
         outcome.trouble(error);
     }
     Ok(outcome)

@@ -27,7 +27,7 @@ use crate::report::Heads;
 use crate::source::Source;
 use crate::verify::chain::{ChainId, ChainSummary};
 use crate::verify::digest::Recorded;
-use crate::verify::heads::AtHead;
+use crate::verify::heads::{AtHead, EXPIRED};
 
 /// What a listing says that is needed to compare heads, taken before the inventory is used up.
 pub(super) struct Listed {
@@ -113,7 +113,7 @@ impl<S: Source> Comparison<'_, S> {
     pub(super) async fn compare(self, at: Vec<(String, AtHead)>) -> (Heads, Vec<Finding>) {
         let all = self.context.checkpoint.heads().count();
         if all == 0 || self.context.is_cancelled() {
-            return (Heads { found: Vec::new(), not_asked_for: all as u64 }, Vec::new());
+            return self.leave();
         }
         let asked: Vec<&Head> = self.context.checkpoint.asked_for(&self.context.scope, self.prefix).collect();
         let mut at: HashMap<String, AtHead> = at.into_iter().collect();
@@ -130,6 +130,12 @@ impl<S: Source> Comparison<'_, S> {
         let found: Vec<(String, AtHead)> = asked.iter().filter_map(|head| at.remove_entry(&head.key)).collect();
         let not_asked_for = (all - found.len()) as u64;
         (Heads { found, not_asked_for }, findings)
+    }
+
+    /// Compares nothing.
+    pub(super) fn leave(self) -> (Heads, Vec<Finding>) {
+        let not_asked_for = self.context.checkpoint.heads().count() as u64;
+        (Heads { found: Vec::new(), not_asked_for }, Vec::new())
     }
 
     /// Reads heads that lie outside what was read, or that the listing did not show.
@@ -249,9 +255,9 @@ fn changed_finding(head: &Head, found: &AtHead, chain: Option<&ChainSummary>) ->
 
 fn vanished_finding(head: &Head) -> Finding {
     let sentence =
-        format!("the chain {} was there at the checkpoint and is gone: no verified digest of it is left", head.chain);
+        format!("the chain {} was there at the checkpoint and is gone: no digest of it was verified", head.chain);
     let finding = Finding::new(FindingId::ChainVanished, &head.key, sentence);
-    finding.compared(format!("the digest that ended at {}", head.end), "no verified digest of the chain")
+    finding.compared(format!("the digest that ended at {}", head.end), "no digest of the chain that was verified")
 }
 
 fn expired_finding(head: &Head) -> Finding {
@@ -261,9 +267,7 @@ fn expired_finding(head: &Head) -> Finding {
     );
     let finding = Finding::new(FindingId::HeadExpired, &head.key, sentence);
     let expected = format!("the digest that ended at {} with SHA-256 {}", head.end, head.hash);
-    finding
-        .compared(expected, "no such digest, and nothing dated up to its end")
-        .with_hint("compare with the bucket's lifecycle rules")
+    finding.compared(expected, EXPIRED).with_hint("compare with the bucket's lifecycle rules")
 }
 
 fn unclear_finding(head: &Head, why: &str) -> Finding {

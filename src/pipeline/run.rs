@@ -129,8 +129,12 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         listed_whole: not_listed.is_empty(),
         chains: &totals.chains,
     };
-    let (heads, told) = comparison.compare(std::mem::take(&mut totals.at_heads)).await;
-    findings.extend(told);
+    // A directory may be a folder of the archive that the checkpoint is of; a bucket is the one that it names.
+    let is_elsewhere = archive.bucket.is_empty() && totals.addresses.in_question().is_some();
+    let (heads, told_of_heads) = match is_elsewhere {
+        true => comparison.leave(),
+        false => comparison.compare(std::mem::take(&mut totals.at_heads)).await,
+    };
     let is_here = |tip: &Tip| *tip.place.bucket == *archive.bucket && tip.place.key.starts_with(&archive.prefix);
     totals.chains.iter_mut().for_each(|chain| chain.tips.retain(is_here));
     let absent = asked::judge(context, &archive.prefix, known, &totals.reaches, &period, &not_listed).await;
@@ -166,6 +170,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         address::ask(question, &archive.tool.archive, &mut findings);
         totals.digests.unreadable += std::mem::take(&mut totals.digests.altered);
     }
+    findings.extend(told_of_heads);
     let ending = if interrupted { Ending::Interrupted } else { Ending::Whole };
     let output = context.compute(move || finish(ending)).await.map_err(RunError::Sink)?;
     let ended = Instant::now();

@@ -12,6 +12,9 @@ use super::object::DigestObject;
 use crate::finding::{Finding, FindingId, Severity};
 use crate::sha256::Sha256;
 
+/// What is found where a digest and everything of its time expired.
+pub const EXPIRED: &str = "no such digest, and nothing dated up to its end";
+
 /// A verified digest that no verified digest of its chain points to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tip {

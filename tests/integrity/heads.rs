@@ -9,7 +9,10 @@ use support::s3::{Fault, Server};
 use support::{Answer, Archive};
 
 /// A day after the first chain of an archive ended, and before its last digest.
-const LATE: [&str; 2] = ["--from", "2026-01-04T00:00:00Z"];
+const LATE: [&str; 4] = ["--from", "2026-01-04T00:00:00Z", "--as-of", "2026-01-04T18:00:00Z"];
+
+/// The last day of a chain of sixty hours.
+const LATER: [&str; 4] = ["--from", "2026-01-04T12:00:00Z", "--as-of", "2026-01-05T06:00:00Z"];
 
 /// One checkpoint, and archives that are verified under it in turn, in a directory or in a bucket.
 struct Runs {
@@ -218,7 +221,7 @@ fn backfill_digests_are_remembered_too() {
 fn a_head_needs_no_key_again() {
     let built = hours(12);
     let runs = Runs::after(&built);
-    let head_only = ["--from", "2026-01-03T05:00:00Z"];
+    let head_only = ["--from", "2026-01-03T05:00:00Z", "--as-of", "2026-01-03T06:00:00Z"];
     let mut keyless = hours(12);
     keyless.public_keys = vec![OTHER_KEY.listed()];
     let answer = runs.run(&keyless, &head_only);
@@ -242,7 +245,7 @@ fn an_ended_chain_is_looked_at_with_one_read_and_not_from_its_year_on() {
     let runs = Runs::after(&with_an_ended_trail());
     assert_eq!((runs.states("ended"), runs.states("open")), (1, 1));
     let answer = runs.run(&with_an_ended_trail(), &LATE);
-    assert_eq!(told(&answer), expected(0, &[]));
+    assert_eq!(told(&answer), expected(3, &["chain-ended"]));
     let read = answer.report["digests"]["listed"].as_u64().unwrap();
     assert!(read < 20, "{read} digests were read");
     assert_eq!(answer.report["checkpoint"]["compared"], 2);
@@ -252,10 +255,12 @@ fn an_ended_chain_is_looked_at_with_one_read_and_not_from_its_year_on() {
         change(&mut built);
         told(&runs.run(&built, &LATE))
     };
-    assert_eq!(changed(&|built| built.remove(&head)), expected(1, &["chain-vanished"]));
-    assert_eq!(changed(&|built| *built.body(&head) = gzip(b"{}")), expected(1, &["chain-vanished"]));
-    assert_eq!(changed(&|built| built.body(&head).extend(gzip(b"{}"))), expected(1, &["digest-trailing-data"]));
-    assert_eq!(changed(&|built| built.metadata(&head).clear()), expected(0, &[]));
+    let gone = expected(1, &["chain-ended", "chain-vanished"]);
+    assert_eq!(changed(&|built| built.remove(&head)), gone);
+    assert_eq!(changed(&|built| *built.body(&head) = gzip(b"{}")), gone);
+    let followed = expected(1, &["chain-ended", "digest-trailing-data"]);
+    assert_eq!(changed(&|built| built.body(&head).extend(gzip(b"{}"))), followed);
+    assert_eq!(changed(&|built| built.metadata(&head).clear()), expected(3, &["chain-ended"]));
 }
 
 #[test]
@@ -265,20 +270,22 @@ fn over_s3_a_head_that_cannot_be_read_is_inconclusive_and_one_that_is_gone_is_no
     let server = built.serve();
     assert_eq!(told(&runs.over_s3(&server, BUCKET, &[])), expected(0, &[]));
     let (ended, open) = (&built.digests[11], &built.digests[59]);
-    assert_eq!(told(&runs.over_s3(&server, BUCKET, &LATE)), expected(0, &[]));
+    assert_eq!(told(&runs.over_s3(&server, BUCKET, &LATE)), expected(3, &["chain-ended"]));
     server.store.fail(ended, Fault::Code("AccessDenied"), u32::MAX);
-    assert_eq!(told(&runs.over_s3(&server, BUCKET, &LATE)), expected(3, &["digest-unreadable"]));
+    let refused = expected(3, &["chain-ended", "digest-unreadable"]);
+    assert_eq!(told(&runs.over_s3(&server, BUCKET, &LATE)), refused);
     server.store.fail(ended, Fault::Code("SlowDown"), 1);
-    assert_eq!(told(&runs.over_s3(&server, BUCKET, &LATE)), expected(0, &[]), "it is asked for again");
+    let again = told(&runs.over_s3(&server, BUCKET, &LATE));
+    assert_eq!(again, expected(3, &["chain-ended"]), "it is asked for again");
     let without = |key: &str| {
         let mut built = with_an_ended_trail();
         built.remove(key);
         let server = built.serve();
         [told(&runs.over_s3(&server, BUCKET, &LATE)), told(&runs.over_s3(&server, BUCKET, &[]))]
     };
-    assert_eq!(without(ended)[0], expected(1, &["chain-vanished"]));
+    assert_eq!(without(ended)[0], expected(1, &["chain-ended", "chain-vanished"]));
     assert_eq!(without(ended)[1], expected(1, &["head-went-back", "log-unlisted"]));
-    assert_eq!(without(open)[0], expected(1, &["head-went-back", "log-uncovered"]));
+    assert_eq!(without(open)[0], expected(1, &["chain-ended", "head-went-back"]));
 }
 
 #[test]
@@ -363,15 +370,48 @@ fn expired_is_what_leaves_nothing_as_old_behind() {
     let mut planted = hours(60);
     expire(&mut planted, "20260103T0502");
     planted.add_log("2026-01-02T20:15:00Z", "OlderOlderOlderO", b"{}");
-    let answer = runs.run(&planted, &LATE);
+    let answer = runs.run(&planted, &LATER);
     assert_eq!(told(&answer), expected(3, &["head-expired"]));
     assert!(answer.report["digests"]["listed"].as_u64().unwrap() < 40);
     // With a period, what lies before it is looked for.
-    let (first, _, _) = after(&|_| {}, &["--from", "2026-01-04T12:00:00Z"]);
+    let (first, _, _) = after(&|_| {}, &LATER);
     assert_eq!(first, expected(3, &["head-expired"]));
     let still_there = |built: &mut Built| built.add_log("2026-01-03T05:00:00Z", "StillThereStillT", b"{}");
-    let (first, _, runs) = after(&still_there, &["--from", "2026-01-04T12:00:00Z"]);
+    let (first, _, runs) = after(&still_there, &LATER);
     assert_eq!((first, runs.states("expired")), (expected(1, &["head-went-back"]), 0));
+}
+
+#[test]
+fn an_expired_head_that_is_acknowledged_is_retired_and_told_again_without_the_file() {
+    let runs = Runs::after(&hours(12));
+    let mut built = hours(60);
+    expire(&mut built, "20260103T0502");
+    let file = runs.archive.path("acknowledged.json");
+    let found = runs.run(&built, &[]);
+    let facts = found.report["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == "coverage");
+    let known: Vec<Value> = facts
+        .flat_map(|finding| {
+            let fact = format!("{}: {}", finding["object"].as_str().unwrap(), finding["found"].as_str().unwrap_or(""));
+            let fact = if finding["found"].is_null() { finding["object"].clone() } else { json!(fact) };
+            let facts = finding["members"].as_array().cloned().unwrap_or_else(|| vec![fact]);
+            let id = finding["id"].clone();
+            facts.into_iter().map(move |fact| {
+                json!({"id": id, "member": fact, "who": "ops", "when": "2026-02-01T00:00:00Z", "why": "lifecycle"})
+            })
+        })
+        .collect();
+    let text = json!({"schema": "trailproof.acknowledgements/1", "acknowledgements": known}).to_string();
+    fs::write(&file, text).unwrap();
+    let with_file = ["--acknowledgements", file.to_str().unwrap()];
+    for _ in 0..2 {
+        let answer = runs.run(&built, &with_file);
+        assert_eq!(told(&answer), expected(0, &[]), "{}", answer.stderr);
+        assert_eq!((runs.states("retired"), runs.states("expired"), runs.states("open")), (1, 0, 1));
+        let acknowledged = answer.report["acknowledged"].as_array().unwrap();
+        assert!(acknowledged.iter().any(|one| one["id"] == "head-expired"), "it is repeated in every report");
+    }
+    assert_eq!(told(&runs.run(&built, &[])), expected(3, &["chain-start-missing", "head-expired"]));
+    assert_eq!((runs.states("retired"), runs.states("expired")), (0, 1));
 }
 
 #[test]
@@ -427,6 +467,21 @@ fn an_archive_of_which_nothing_is_left_did_not_expire() {
     nothing.add_log("2026-02-02T20:15:00Z", "ForgedForgedForg", b"{}");
     let found = told(&runs.run(&nothing, &[]));
     assert!(found.0 == 1 && found.1.contains(&"chain-vanished".to_owned()), "{found:?}");
+}
+
+#[test]
+fn an_archive_that_was_named_wrongly_is_asked_about_and_not_called_deleted() {
+    let runs = Runs::after(&hours(12));
+    let built = hours(12);
+    let mut copied = hours(12);
+    copied.objects = built.objects.iter().map(|(key, object)| (format!("copy/{key}"), object.clone())).collect();
+    assert_eq!(told(&runs.run(&copied, &[])), expected(3, &["archive-address"]));
+    assert_eq!(runs.states("open"), 1);
+    // A bucket is the one that the checkpoint names: there the digests lay where they are no more.
+    let runs = Runs { archive: Archive::new() };
+    assert_eq!(told(&runs.over_s3(&built.serve(), BUCKET, &[])), expected(0, &[]));
+    let found = told(&runs.over_s3(&copied.serve(), BUCKET, &[]));
+    assert_eq!(found, expected(1, &["archive-address", "chain-vanished"]));
 }
 
 #[test]
