@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::exemptions::Exemption;
 use super::model::{Kind, Owner, Thing, World, minutes};
-use super::moves::{Move, Offered};
+use super::moves::{Move, Offered, Trouble};
 use super::objects::Object;
 use super::options::{Options, Remembered};
 use super::spots::Spot;
@@ -162,8 +162,9 @@ impl<'a> Judge<'a> {
 
     /// Nothing hides what signed digests say of each other and of their logs.
     fn sees_all(&self) -> bool {
-        let State { denied, offered, copied, .. } = self.state;
-        denied.is_empty() && *offered == Offered::All && *copied != Some(false)
+        let State { denied, offered, copied, trouble, .. } = self.state;
+        let none_vanished = !trouble.values().any(|trouble| *trouble == Trouble::Vanished);
+        none_vanished && denied.is_empty() && *offered == Offered::All && *copied != Some(false)
     }
 
     fn judge_thing(&mut self, thing: &Thing) {
@@ -364,8 +365,10 @@ fn is_in_place(key: &str, owner: &Owner) -> bool {
 
 fn fate(thing: &Thing, state: &State) -> Fate {
     let Some(Object { stored, content, metadata }) = state.objects.get(&thing.place) else { return Fate::Deleted };
-    if state.trouble.contains_key(&thing.place) {
-        return Fate::Unreadable;
+    match state.trouble.get(&thing.place) {
+        Some(Trouble::Vanished) => return Fate::Deleted,
+        Some(_) => return Fate::Unreadable,
+        None => {}
     }
     if content.as_ref() != Some(&thing.content) {
         return Fate::Changed;

@@ -122,6 +122,7 @@ impl Trouble {
             Self::Unavailable => SourceError::Unavailable { detail },
             Self::Broken => SourceError::Broken { detail },
             Self::Proxy => SourceError::Other { detail },
+            Self::Vanished => SourceError::Missing,
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::exemptions::Exemption;
 use super::judge::Judge;
 use super::model::{Place, World, base, minutes};
-use super::moves::{Move, With};
+use super::moves::{Move, Trouble, With};
 use super::options::Options;
 use super::spots::{Odd, Spot};
 use super::state::{COPIED_TO, State};
@@ -18,9 +18,12 @@ impl Judge<'_> {
         let (world, options) = (self.world, self.options);
         // What was there before is judged as changed.
         let Some(object) = self.state.objects.get(place).filter(|_| world.at(place).is_none()) else { return };
+        if self.state.trouble.get(place) == Some(&Trouble::Vanished) {
+            return;
+        }
         let owner = spot.owner(world);
         let what = format!("{spot:?} ({})", place.1);
-        let asked = options.asks_owner(owner) && options.asks_place(place) && options.asks_kind(spot.is_insight());
+        let asked = options.asks_owner(&owner) && options.asks_place(place) && options.asks_kind(spot.is_insight());
         match spot {
             _ if spot.is_hidden() => self.exempt(Exemption::OtherObjects),
             Spot::Digest { .. } | Spot::OddDigest { .. } | Spot::Outside { .. } => {
