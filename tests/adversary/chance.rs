@@ -29,7 +29,7 @@ impl Sequence {
         let mut chance = Chance { random, world, focus: (0, 0), local: false };
         chance.focus = chance.digest();
         let mut options = chance.options();
-        options.local = options.prefix.is_empty() && chance.one_in(10);
+        options.local = options.prefix.is_empty() && chance.one_in(20);
         chance.local = options.local;
         let honest = chance.one_in(4);
         let count = 1 + chance.below(4) * chance.below(2);
