@@ -56,7 +56,6 @@ fn number(variable: &str) -> Option<u64> {
 /// here.
 const OPEN: &[(&str, &str)] = &[
     ("HonestAccused", "Expire"),
-    ("HonestAccused", "Copied"),
     ("HonestAccused", "After("),
     ("HonestAccused", "TwoNights("),
     ("HarmlessChanged", "Copied(true)"),
@@ -65,8 +64,6 @@ const OPEN: &[(&str, &str)] = &[
     ("NotTold", "hours behind"),
     ("NotTold", "is not there"),
     ("NotTold", "nothing that was asked for"),
-    ("NotTold(\"Odd", ""),
-    ("", "Unpack("),
     ("NotTold", "of an account and Region that"),
 ];
 
@@ -136,7 +133,7 @@ fn what_was_found_once_is_not_found_again() {
     let mut wrong = Vec::new();
     for line in lines {
         let sequence: Sequence = serde_json::from_str(line).unwrap();
-        let faults: Vec<Fault> = sequence.faults();
+        let faults: Vec<Fault> = sequence.faults().into_iter().filter(|fault| !is_open(fault, &sequence)).collect();
         if !faults.is_empty() {
             let (_, outcome) = sequence.play();
             wrong.push(format!("{line}\n  exit {} {faults:?}\n  {:?}", outcome.code, outcome.findings));

@@ -97,7 +97,7 @@ pub fn rows_allowed(world: &World, options: &Options, state: &State) -> BTreeMap
     };
     let entries = state.objects.iter().map(|(place, object)| {
         let thing = world.at(place);
-        let genuine = thing.is_some_and(|thing| object.content.as_ref() == Some(&thing.content));
+        let genuine = thing.is_some_and(|thing| object.content == thing.content);
         let pending = match (thing, state.planted.get(place)) {
             (Some(thing), _) => judge.may_be_pending(thing.time(), 0),
             (None, Some(Spot::Log { minute, days_off, .. })) => {

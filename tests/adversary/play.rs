@@ -88,11 +88,11 @@ impl State {
     fn write(&self, folder: &Path) {
         let copied = if self.copied.is_some() { COPIED_TO } else { "" };
         for (place, object) in &self.objects {
-            let is_unpacked = object.content.is_some() && self.unpacked.contains(place);
+            let is_unpacked = self.unpacked.contains(place);
             let key = if is_unpacked { place.1.trim_end_matches(".gz") } else { &place.1 };
             let path = folder.join(copied).join(key);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, if is_unpacked { object.content.as_ref().unwrap() } else { &object.stored[..] }).unwrap();
+            fs::write(&path, if is_unpacked { &object.content[..] } else { &object.stored[..] }).unwrap();
             let DigestMetadata { signature, signature_algorithm, backfill_generation } = &object.metadata;
             if object.metadata != DigestMetadata::default() {
                 let beside = folder.join(copied).join(format!("{}.metadata.json", place.1));
