@@ -68,7 +68,7 @@ impl<'a> Judge<'a> {
             judge.judge_thing(thing);
         }
         for (place, spot) in &state.planted {
-            judge.judge_planted(place, spot, moves);
+            judge.judge_planted(place, spot);
         }
         judge.expected
     }
