@@ -12,7 +12,7 @@ use super::objects::Object;
 use super::options::{Options, Remembered};
 use super::spots::Spot;
 use super::state::State;
-use crate::support::chain::{BUCKET, day};
+use crate::support::chain::BUCKET;
 
 /// What is expected of a run.
 #[derive(Debug, Default)]
@@ -114,6 +114,8 @@ impl<'a> Judge<'a> {
                 let newest = world.segments[*segment].digests.last();
                 newest.is_some_and(|&newest| self.is_remembered(&world.things[newest]))
             }
+            // What was there lies elsewhere now.
+            Move::Copied(false) => options.checkpoint != Remembered::None,
             _ => false,
         };
         let takes_back = moves.iter().any(takes_back);
@@ -268,7 +270,7 @@ impl<'a> Judge<'a> {
         let Kind::Digest { segment, nth, .. } = digest.kind else { return false };
         // A copy is another archive.
         let made = self.options.checkpoint.made().filter(|_| self.state.copied.is_none());
-        let Some(made) = made else { return false };
+        let Some(made) = made.filter(|_| self.options.local || digest.place.0 == BUCKET) else { return false };
         let arrived = |nth: usize| {
             self.world.segments[segment]
                 .digests
@@ -278,11 +280,11 @@ impl<'a> Judge<'a> {
         arrived(nth) && !arrived(nth + 1)
     }
 
-    /// Whether nothing that CloudTrail delivered up to the day of a time is left under a root, as far as was asked for.
+    /// Whether nothing that CloudTrail delivered up to a time is left under a root, as far as was asked for.
     fn nothing_older(&self, root: &str, time: Timestamp) -> bool {
         let is_older = |thing: &Thing| {
-            let asked = self.asks(thing);
-            asked && thing.owner.root == root && day(thing.time()) <= day(time)
+            let asked = self.options.asks_owner(&thing.owner) && self.options.asks_place(&thing.place);
+            asked && thing.owner.root == root && thing.time() <= time
         };
         !self.world.things.iter().any(|thing| is_older(thing) && self.state.objects.contains_key(&thing.place))
     }
