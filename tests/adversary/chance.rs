@@ -8,7 +8,7 @@ use super::model::{WORLDS, World};
 use super::moves::{Folder, Logs, Move, Offered, Trouble, With};
 use super::options::{KindAsked, Options, Remembered};
 use super::play::Sequence;
-use super::spots::{Odd, Spot};
+use super::spots::{Odd, Spot, Under};
 
 pub struct Chance {
     random: ChaCha8Rng,
@@ -29,7 +29,7 @@ impl Sequence {
         let mut chance = Chance { random, world, focus: (0, 0), local: false };
         chance.focus = chance.digest();
         let mut options = chance.options();
-        options.local = options.prefix.is_empty() && chance.one_in(10);
+        options.local = options.prefix.is_empty() && chance.one_in(20);
         chance.local = options.local;
         let honest = chance.one_in(4);
         let count = 1 + chance.below(4) * chance.below(2);
@@ -104,8 +104,8 @@ impl Chance {
     }
 
     fn trouble(&mut self) -> Trouble {
-        use Trouble::{Broken, Denied, Glacier, Kms, Proxy, Unavailable};
-        self.pick(&[Denied, Denied, Kms, Glacier, Proxy, Proxy, Unavailable, Broken])
+        use Trouble::{Broken, Denied, Glacier, Kms, Proxy, Unavailable, Vanished};
+        self.pick(&[Denied, Denied, Kms, Glacier, Proxy, Proxy, Unavailable, Broken, Vanished])
     }
 
     fn logs(&mut self) -> Logs {
@@ -122,7 +122,11 @@ impl Chance {
                     1 => self.pick(&[-2 * 24 * 60, 24 * 60, 38_000_000, 2 * 24 * 60]),
                     _ => i64::try_from(self.below(380)).unwrap(),
                 };
-                Spot::Log { near, insight: self.one_in(8), minute, days_off }
+                let under = match self.below(4) {
+                    0 => self.pick(&Under::OTHERS),
+                    _ => Under::ItsRoot,
+                };
+                Spot::Log { near, insight: self.one_in(8), minute, days_off, under }
             }
             4..=6 => Spot::Odd { near, day: u8::from(self.one_in(2)), shape: self.pick(&Odd::ALL) },
             7 | 8 => {

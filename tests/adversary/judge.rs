@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::exemptions::Exemption;
 use super::model::{Kind, Owner, Thing, World, minutes};
-use super::moves::{Move, Offered};
+use super::moves::{Move, Offered, Trouble};
 use super::objects::Object;
 use super::options::{Options, Remembered};
 use super::spots::Spot;
 use super::state::State;
-use crate::support::chain::{BUCKET, day};
+use crate::support::chain::BUCKET;
 
 /// What is expected of a run.
 #[derive(Debug, Default)]
@@ -62,14 +62,33 @@ impl<'a> Judge<'a> {
 
     pub fn expect(world: &'a World, options: &'a Options, moves: &[Move], state: &'a State) -> Expected {
         let mut judge = Self::new(world, options, state);
-        judge.judge_run(moves);
+        judge.judge_moves(moves);
+        judge.judge_run();
         for thing in &world.things {
             judge.judge_thing(thing);
         }
         for (place, spot) in &state.planted {
-            judge.judge_planted(place, spot, moves);
+            judge.judge_planted(place, spot);
         }
         judge.expected
+    }
+
+    /// Whether something was surely asked for, and can be known of: to what lies in another bucket only a digest leads.
+    fn asks(&self, thing: &Thing) -> bool {
+        self.options.asks(self.world, thing) && self.is_reached(thing)
+    }
+
+    fn is_reached(&self, thing: &Thing) -> bool {
+        let (Kind::Digest { segment, .. } | Kind::Log { listed_by: Some((segment, _)), .. }) = thing.kind else {
+            return true;
+        };
+        if thing.place.0 == BUCKET || self.options.local {
+            return true;
+        }
+        let digests = &self.world.segments[segment].digests;
+        let leads = digests.iter().position(|&number| self.world.things[number].place.0 == BUCKET);
+        let is_asked = |nth: usize| self.options.asks(self.world, self.world.digest(segment, nth));
+        leads.is_some_and(|nth| self.proven[segment][nth] && is_asked(nth))
     }
 
     pub fn tell(&mut self, why: impl Into<String>) {
@@ -86,15 +105,17 @@ impl<'a> Judge<'a> {
         self.expected.exempt.insert(exemption);
     }
 
-    /// What the run as a whole was given.
-    fn judge_run(&mut self, moves: &[Move]) {
-        let (world, options, state) = (self.world, self.options, self.state);
+    /// What the moves are as a whole.
+    fn judge_moves(&mut self, moves: &[Move]) {
+        let (world, options) = (self.world, self.options);
         let foreign = options.checkpoint == Remembered::Foreign;
         let takes_back = |one: &Move| match one {
             Move::Late(segment) => {
                 let newest = world.segments[*segment].digests.last();
                 newest.is_some_and(|&newest| self.is_remembered(&world.things[newest]))
             }
+            // What was there lies elsewhere now.
+            Move::Copied(false) => options.checkpoint != Remembered::None,
             _ => false,
         };
         let takes_back = moves.iter().any(takes_back);
@@ -104,29 +125,38 @@ impl<'a> Judge<'a> {
             Move::Plant(spot, _) => matches!(spot, Spot::Outside { .. }) || spot.is_hidden(),
             _ => false,
         };
-        let whole_bucket = options.prefix.is_empty() || state.copied.is_none();
-        self.expected.as_untouched = moves.iter().all(changes_nothing) && !foreign && whole_bucket;
-        let is_asked = |thing: &&Thing| options.asks(world, thing);
-        if state.copied == Some(false) && world.things.iter().any(|thing| is_asked(&thing)) {
+        // A copy is another archive than the one that a checkpoint is of, and than the prefix was one of.
+        let is_elsewhere =
+            self.state.copied.is_some() && !(options.prefix.is_empty() && options.checkpoint == Remembered::None);
+        self.expected.as_untouched = moves.iter().all(changes_nothing) && !foreign && !is_elsewhere;
+    }
+
+    /// What the run as a whole was given.
+    fn judge_run(&mut self) {
+        let (world, options, state) = (self.world, self.options, self.state);
+        let asked: Vec<&Thing> = world.things.iter().filter(|thing| self.asks(thing)).collect();
+        if state.copied == Some(false) && !asked.is_empty() {
             self.tell("no digest lies where it says");
         }
-        let is_digest = |thing: &&Thing| matches!(thing.kind, Kind::Digest { .. });
-        let digests_asked = world.things.iter().filter(is_digest).any(|thing| is_asked(&thing));
+        let digests_asked = asked.iter().any(|thing| matches!(thing.kind, Kind::Digest { .. }));
         if state.offered != Offered::All && digests_asked && options.checkpoint.made().is_none() {
             self.tell("no key for the digests");
         }
         for folder in &state.denied {
-            let hidden = |thing: &&Thing| thing.place.0 == BUCKET && thing.place.1.starts_with(folder);
-            if world.things.iter().filter(is_asked).any(|thing| hidden(&thing)) {
+            let is_hidden = |thing: &&Thing| {
+                let below = thing.place.0 == BUCKET && thing.place.1.starts_with(folder);
+                below && state.objects.contains_key(&thing.place)
+            };
+            if asked.iter().any(is_hidden) {
                 self.tell(format!("{folder} cannot be listed"));
             }
         }
-        for (asked, known) in self.asked_and_known() {
+        for (name, known) in self.asked_and_known() {
             if !known {
-                self.tell(format!("{asked} is not there"));
+                self.tell(format!("{name} is not there"));
             }
         }
-        if !world.things.iter().any(|thing| is_digest(&thing) && options.asks(world, thing)) {
+        if !digests_asked {
             self.tell("nothing that was asked for is covered by a digest");
         }
     }
@@ -162,13 +192,14 @@ impl<'a> Judge<'a> {
 
     /// Nothing hides what signed digests say of each other and of their logs.
     fn sees_all(&self) -> bool {
-        let State { denied, offered, copied, .. } = self.state;
-        denied.is_empty() && *offered == Offered::All && *copied != Some(false)
+        let State { denied, offered, copied, trouble, .. } = self.state;
+        let none_vanished = !trouble.values().any(|trouble| *trouble == Trouble::Vanished);
+        none_vanished && denied.is_empty() && *offered == Offered::All && *copied != Some(false)
     }
 
     fn judge_thing(&mut self, thing: &Thing) {
         let fate = self.fates[self.number(thing)];
-        let asked = self.options.asks(self.world, thing);
+        let asked = self.asks(thing);
         let what = format!("{} ({}) {fate:?}", thing.name, thing.place.1);
         match (fate, thing.kind) {
             (Fate::Untouched | Fate::Repacked, Kind::Log { .. }) => self.judge_left_behind(thing, &what),
@@ -208,7 +239,7 @@ impl<'a> Judge<'a> {
         if !asked || !self.options.asks_place(&digest.place) {
             return;
         }
-        let vouched = self.proven[segment][nth] && self.options.asks(self.world, digest);
+        let vouched = self.proven[segment][nth] && self.asks(digest);
         if vouched {
             let expired = self.fates[self.number(log)] == Fate::Deleted && self.nothing_older(&log.owner.root, minute);
             if self.sees_all() && !expired {
@@ -230,7 +261,7 @@ impl<'a> Judge<'a> {
         let gone = matches!(self.fates[self.number(digest)], Fate::Deleted | Fate::Changed);
         let old = minute < self.options.now(self.world) - minutes(3 * 60 + 15);
         let empty = self.state.objects.get(&log.place).is_none_or(|object| object.stored.is_empty());
-        if gone && old && !empty && self.options.asks(self.world, log) {
+        if gone && old && !empty && self.asks(log) {
             self.tell(format!("{what}, without its digest"));
         }
     }
@@ -239,7 +270,7 @@ impl<'a> Judge<'a> {
         let Kind::Digest { segment, nth, .. } = digest.kind else { return false };
         // A copy is another archive.
         let made = self.options.checkpoint.made().filter(|_| self.state.copied.is_none());
-        let Some(made) = made else { return false };
+        let Some(made) = made.filter(|_| self.options.local || digest.place.0 == BUCKET) else { return false };
         let arrived = |nth: usize| {
             self.world.segments[segment]
                 .digests
@@ -249,11 +280,11 @@ impl<'a> Judge<'a> {
         arrived(nth) && !arrived(nth + 1)
     }
 
-    /// Whether nothing that CloudTrail delivered up to the day of a time is left under a root, as far as was asked for.
+    /// Whether nothing that CloudTrail delivered up to a time is left under a root, as far as was asked for.
     fn nothing_older(&self, root: &str, time: Timestamp) -> bool {
         let is_older = |thing: &Thing| {
-            let asked = self.options.asks(self.world, thing);
-            asked && thing.owner.root == root && day(thing.time()) <= day(time)
+            let asked = self.options.asks_owner(&thing.owner) && self.options.asks_place(&thing.place);
+            asked && thing.owner.root == root && thing.time() <= time
         };
         !self.world.things.iter().any(|thing| is_older(thing) && self.state.objects.contains_key(&thing.place))
     }
@@ -274,7 +305,7 @@ impl<'a> Judge<'a> {
         if !asked {
             return;
         }
-        let counts = |nth: usize| self.proven[segment][nth] && options.asks(world, world.digest(segment, nth));
+        let counts = |nth: usize| self.proven[segment][nth] && self.asks(world.digest(segment, nth));
         let last = world.segments[segment].digests.len();
         if let Some(later) = (nth + 1..last).find(|&later| counts(later)) {
             // Nothing leads to what lies in another bucket when the one in between is gone.
@@ -351,8 +382,7 @@ impl<'a> Judge<'a> {
     /// The end of the newest digest of a segment that proves something and was asked for.
     fn newest(&self, segment: usize) -> Option<Timestamp> {
         let digests = 0..self.world.segments[segment].digests.len();
-        let counts =
-            |nth: &usize| self.proven[segment][*nth] && self.options.asks(self.world, self.world.digest(segment, *nth));
+        let counts = |nth: &usize| self.proven[segment][*nth] && self.asks(self.world.digest(segment, *nth));
         digests.filter(counts).map(|nth| self.world.digest(segment, nth).time()).max()
     }
 }
@@ -364,10 +394,12 @@ fn is_in_place(key: &str, owner: &Owner) -> bool {
 
 fn fate(thing: &Thing, state: &State) -> Fate {
     let Some(Object { stored, content, metadata }) = state.objects.get(&thing.place) else { return Fate::Deleted };
-    if state.trouble.contains_key(&thing.place) {
-        return Fate::Unreadable;
+    match state.trouble.get(&thing.place) {
+        Some(Trouble::Vanished) => return Fate::Deleted,
+        Some(_) => return Fate::Unreadable,
+        None => {}
     }
-    if content.as_ref() != Some(&thing.content) {
+    if *content != thing.content {
         return Fate::Changed;
     }
     if *metadata == thing.metadata {

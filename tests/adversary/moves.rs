@@ -97,6 +97,8 @@ pub enum Trouble {
     Broken,
     /// A 404 that is not S3's.
     Proxy,
+    /// Gone since it was listed.
+    Vanished,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -131,8 +133,8 @@ impl Move {
             | Self::CopyLog(_)
             | Self::Unpack(_)
             | Self::Keys(_)
-            | Self::Trouble(..)
             | Self::DenyFolder(..) => true,
+            Self::Trouble(_, trouble) => *trouble != Trouble::Vanished,
             Self::Plant(spot, _) => matches!(spot, Spot::Outside { .. }) || spot.is_hidden(),
             _ => false,
         }

@@ -1,6 +1,6 @@
 //! Objects as they now lie there, and what they are made of.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,23 +17,36 @@ use crate::support::chain::{BUCKET, KEY, OTHER_KEY};
 #[derive(Debug, Clone)]
 pub struct Object {
     pub stored: Bytes,
-    /// Inflated; nothing where the stored bytes hold no whole content.
-    pub content: Option<Vec<u8>>,
+    /// Inflated, as far as that goes.
+    pub content: Vec<u8>,
     pub metadata: DigestMetadata,
 }
 
 impl Object {
     pub fn of(thing: &Thing) -> Self {
-        Self { stored: thing.stored.clone(), content: Some(thing.content.clone()), metadata: thing.metadata.clone() }
+        Self { stored: thing.stored.clone(), content: thing.content.clone(), metadata: thing.metadata.clone() }
     }
 
     pub fn plain(content: Vec<u8>) -> Self {
-        Self { stored: stored(&content), content: Some(content), metadata: DigestMetadata::default() }
+        Self { stored: stored(&content), content, metadata: DigestMetadata::default() }
     }
 }
 
 pub const FORGED: &[u8] =
     br#"{"Records":[{"eventTime":"2026-01-02T22:22:22Z","eventID":"forged","eventName":"StopLogging"}]}"#;
+
+/// What a reader that does not mind how it ends makes of stored bytes.
+pub fn readable(stored: &[u8]) -> Vec<u8> {
+    if !stored.starts_with(b"\x1f\x8b") {
+        return stored.to_vec();
+    }
+    let (mut content, mut piece) = (Vec::new(), [0; 1]);
+    let mut decoder = flate2::read::MultiGzDecoder::new(stored);
+    while let Ok(1) = decoder.read(&mut piece) {
+        content.push(piece[0]);
+    }
+    content
+}
 
 pub fn recompressed(content: &[u8], how: u8) -> Bytes {
     let mut encoder = match how {
@@ -77,7 +90,7 @@ impl With {
     fn content(&self, world: &World) -> Object {
         let uncompressed = |content: &'static [u8]| Object {
             stored: Bytes::from_static(content),
-            content: Some(content.to_vec()),
+            content: content.to_vec(),
             metadata: DigestMetadata::default(),
         };
         match self {
@@ -122,6 +135,7 @@ impl Trouble {
             Self::Unavailable => SourceError::Unavailable { detail },
             Self::Broken => SourceError::Broken { detail },
             Self::Proxy => SourceError::Other { detail },
+            Self::Vanished => SourceError::Missing,
         }
     }
 }

@@ -6,27 +6,33 @@ use jiff::Timestamp;
 
 use super::exemptions::Exemption;
 use super::judge::Judge;
-use super::model::{Place, World, base, minutes};
-use super::moves::{Move, With};
+use super::model::{Kind, Place, Thing, World, base, minutes};
+use super::moves::Trouble;
 use super::options::Options;
 use super::spots::{Odd, Spot};
 use super::state::{COPIED_TO, State};
 use crate::support::chain::{BUCKET, day};
 
 impl Judge<'_> {
-    pub fn judge_planted(&mut self, place: &Place, spot: &Spot, moves: &[Move]) {
+    pub fn judge_planted(&mut self, place: &Place, spot: &Spot) {
         let (world, options) = (self.world, self.options);
         // What was there before is judged as changed.
         let Some(object) = self.state.objects.get(place).filter(|_| world.at(place).is_none()) else { return };
+        if self.state.trouble.get(place) == Some(&Trouble::Vanished) {
+            return;
+        }
         let owner = spot.owner(world);
         let what = format!("{spot:?} ({})", place.1);
-        let asked = options.asks_owner(owner) && options.asks_place(place) && options.asks_kind(spot.is_insight());
+        let asked = options.asks_owner(&owner) && options.asks_place(place) && options.asks_kind(spot.is_insight());
+        let is_listed = |thing: &Thing| matches!(thing.kind, Kind::Log { listed_by: Some(_), .. });
+        let is_copy = world.things.iter().any(|thing| is_listed(thing) && thing.content == object.content);
         match spot {
             _ if spot.is_hidden() => self.exempt(Exemption::OtherObjects),
             Spot::Digest { .. } | Spot::OddDigest { .. } | Spot::Outside { .. } => {
                 self.exempt(Exemption::OtherObjects);
             }
             _ if object.stored.is_empty() || !asked => {}
+            _ if is_copy => self.exempt(Exemption::CopiesOfLogs),
             Spot::Odd { day, shape, .. } => {
                 let noon = if *day == 0 { base() } else { base() + minutes(5 * 60) };
                 let dated_out = shape.is_dated() && !self.is_day_asked(noon);
@@ -43,15 +49,8 @@ impl Judge<'_> {
             }
             Spot::Log { minute, days_off, .. } => {
                 let minute = base() + minutes(*minute);
-                let copied = |one: &Move| match one {
-                    Move::CopyLog(_) => true,
-                    Move::Plant(at, With::Of(_)) => at == spot,
-                    _ => false,
-                };
                 let day_asked = self.is_day_asked(minute + minutes(24 * 60 * i64::from(*days_off)));
-                if moves.iter().any(copied) {
-                    self.exempt(Exemption::CopiesOfLogs);
-                } else if self.may_be_pending(minute, *days_off) {
+                if self.may_be_pending(minute, *days_off) {
                     self.exempt(Exemption::Pending);
                 } else if options.asks_minute(minute) || day_asked {
                     self.tell(what);
@@ -94,7 +93,7 @@ pub fn rows_allowed(world: &World, options: &Options, state: &State) -> BTreeMap
     };
     let entries = state.objects.iter().map(|(place, object)| {
         let thing = world.at(place);
-        let genuine = thing.is_some_and(|thing| object.content.as_ref() == Some(&thing.content));
+        let genuine = thing.is_some_and(|thing| object.content == thing.content);
         let pending = match (thing, state.planted.get(place)) {
             (Some(thing), _) => judge.may_be_pending(thing.time(), 0),
             (None, Some(Spot::Log { minute, days_off, .. })) => {

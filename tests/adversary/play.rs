@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use serde::{Deserialize, Serialize};
+use trailproof::acknowledge::{self, Acknowledgement, Acknowledgements};
 use trailproof::checkpoint::Checkpoint;
 use trailproof::pipeline::logs::{Integrity, LogContent, LogSink};
+use trailproof::pipeline::run::RunError;
 use trailproof::report::{Records, Report};
 use trailproof::source::DigestMetadata;
 use trailproof::source::directory::Directory;
@@ -88,11 +90,11 @@ impl State {
     fn write(&self, folder: &Path) {
         let copied = if self.copied.is_some() { COPIED_TO } else { "" };
         for (place, object) in &self.objects {
-            let is_unpacked = object.content.is_some() && self.unpacked.contains(place);
+            let is_unpacked = self.unpacked.contains(place);
             let key = if is_unpacked { place.1.trim_end_matches(".gz") } else { &place.1 };
             let path = folder.join(copied).join(key);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, if is_unpacked { object.content.as_ref().unwrap() } else { &object.stored[..] }).unwrap();
+            fs::write(&path, if is_unpacked { &object.content[..] } else { &object.stored[..] }).unwrap();
             let DigestMetadata { signature, signature_algorithm, backfill_generation } = &object.metadata;
             if object.metadata != DigestMetadata::default() {
                 let beside = folder.join(copied).join(format!("{}.metadata.json", place.1));
@@ -104,7 +106,15 @@ impl State {
     }
 }
 
-fn run(world: &World, options: &Options, state: &State, checkpoint: Checkpoint) -> (Report, Vec<(String, Integrity)>) {
+/// What a run has from earlier ones.
+#[derive(Clone, Default)]
+struct Before {
+    checkpoint: Checkpoint,
+    acknowledgements: Acknowledgements,
+}
+
+/// Runs to the report; nothing where the checkpoint is another archive's, which is an error of usage.
+fn run(world: &World, options: &Options, state: &State, before: Before) -> (Option<Report>, Vec<(String, Integrity)>) {
     let offered = match state.offered {
         Offered::All => keys(&world.keys),
         Offered::None => keys(&[]),
@@ -115,7 +125,8 @@ fn run(world: &World, options: &Options, state: &State, checkpoint: Checkpoint) 
     let moves = state.copied.filter(|&told| told).map(|_| Relocation { from: place(""), to: place(COPIED_TO) });
     let setup = Setup {
         scope: options.scope(),
-        checkpoint,
+        checkpoint: before.checkpoint,
+        acknowledgements: before.acknowledgements,
         moves: moves.into_iter().collect(),
         prefix: format!("{copied}{}", options.prefix),
         now: options.now(world),
@@ -133,41 +144,80 @@ fn run(world: &World, options: &Options, state: &State, checkpoint: Checkpoint) 
     } else {
         runtime().block_on(report_to(state.source(options.page_size()), BUCKET, &offered, setup, sink))
     };
+    let report = match report {
+        Err(RunError::AnotherArchive) => None,
+        report => Some(report.unwrap()),
+    };
     let rows = std::mem::take(&mut *rows.0.lock().unwrap());
     (report, rows)
 }
 
 type Kept<K, V> = LazyLock<Mutex<BTreeMap<K, V>>>;
 
-/// What an earlier run over the untouched archive left.
+/// What was worked out before, or is now.
+fn kept<K: Ord, V: Clone>(kept: &Mutex<BTreeMap<K, V>>, key: K, work_out: impl FnOnce() -> V) -> V {
+    if let Some(known) = kept.lock().unwrap().get(&key) {
+        return known.clone();
+    }
+    let value = work_out();
+    kept.lock().unwrap().insert(key, value.clone());
+    value
+}
+
+/// What earlier runs over the untouched archive left.
 fn remembered(world: &World, options: &Options) -> Checkpoint {
     static KEPT: Kept<(&str, bool, Remembered), Checkpoint> = LazyLock::new(Mutex::default);
+    let bucket = if options.local { "" } else { BUCKET };
     let of = |world: &World, nights: &[i64]| {
-        let mut checkpoint = Checkpoint::default();
+        let mut checkpoint = Checkpoint::new(bucket, "");
         for &hours in nights {
             let mut then = State::of(world);
             then.objects.retain(|place, _| world.at(place).is_some_and(|thing| thing.time() <= night(hours)));
             let options = Options { later: hours - 6, local: options.local, ..Options::default() };
-            checkpoint.advance(&run(world, &options, &then, checkpoint.clone()).0);
+            let before = Before { checkpoint: checkpoint.clone(), ..Before::default() };
+            checkpoint.advance(&run(world, &options, &then, before).0.unwrap());
         }
         checkpoint
     };
-    let key = (world.name, options.local, options.checkpoint.clone());
-    if let Some(kept) = KEPT.lock().unwrap().get(&key) {
-        return kept.clone();
-    }
-    let checkpoint = match options.checkpoint {
+    let other = || WORLDS.iter().find(|other| other.name != world.name).unwrap();
+    kept(&KEPT, (world.name, options.local, options.checkpoint.clone()), || match options.checkpoint {
         Remembered::None => Checkpoint::default(),
         Remembered::After(hours) => of(world, &[hours]),
         Remembered::TwoNights(first, second) => of(world, &[first, second]),
-        Remembered::Foreign => of(WORLDS.iter().find(|other| other.name != world.name).unwrap(), &[6]),
-    };
-    KEPT.lock().unwrap().insert(key, checkpoint.clone());
-    checkpoint
+        Remembered::Foreign => of(other(), &[6]),
+    })
+}
+
+/// What an operator accepts of what a run over the untouched archive leaves open.
+fn accepted(world: &World, options: &Options) -> Acknowledgements {
+    static KEPT: Kept<(&str, Options), Acknowledgements> = LazyLock::new(Mutex::default);
+    let mut options = Options { acknowledged: false, short_pages: false, ..options.clone() };
+    if options.checkpoint == Remembered::Foreign {
+        options.checkpoint = Remembered::None;
+    }
+    kept(&KEPT, (world.name, options.clone()), || {
+        let mut all = Acknowledgements::default();
+        let before = Before { checkpoint: remembered(world, &options), ..Before::default() };
+        let report = run(world, &options, &State::of(world), before).0.unwrap();
+        for finding in report.findings.iter().filter(|finding| acknowledge::id_of(finding.id.as_str()).is_some()) {
+            let facts = match finding.members.as_slice() {
+                [] => vec![acknowledge::fact(&finding.object, finding.found.as_deref())],
+                members => members.to_vec(),
+            };
+            for member in facts {
+                let (id, who, why) = (finding.id.as_str().to_owned(), "dana".to_owned(), "a test".to_owned());
+                all.add(Acknowledgement { id, member, who, when: world.now, why }).unwrap();
+            }
+        }
+        all
+    })
 }
 
 fn outcome(world: &World, options: &Options, state: &State) -> Outcome {
-    let (report, rows) = run(world, options, state, remembered(world, options));
+    let acknowledgements = if options.acknowledged { accepted(world, options) } else { Acknowledgements::default() };
+    let before = Before { checkpoint: remembered(world, options), acknowledgements };
+    let (report, rows) = run(world, options, state, before);
+    let Some(report) = report else { return Outcome { code: 2, findings: Vec::new(), rows } };
     let findings = report.findings.iter().map(|finding| format!("{} {}", finding.id.as_str(), finding.object));
     Outcome { code: report.exit_code, findings: findings.collect(), rows }
 }
@@ -175,13 +225,7 @@ fn outcome(world: &World, options: &Options, state: &State) -> Outcome {
 /// The exit code for the archive as CloudTrail left it.
 pub fn untouched(world: &World, options: &Options) -> u8 {
     static KEPT: Kept<(&str, Options), u8> = LazyLock::new(Mutex::default);
-    let key = (world.name, options.clone());
-    if let Some(&kept) = KEPT.lock().unwrap().get(&key) {
-        return kept;
-    }
-    let code = outcome(world, options, &State::of(world)).code;
-    KEPT.lock().unwrap().insert(key, code);
-    code
+    kept(&KEPT, (world.name, options.clone()), || outcome(world, options, &State::of(world)).code)
 }
 
 impl Sequence {

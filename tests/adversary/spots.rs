@@ -10,7 +10,14 @@ use crate::support::chain::{BUCKET, compact};
 #[serde(rename_all = "kebab-case")]
 pub enum Spot {
     /// Under a log's name in the folders of a segment's account and Region. Minutes count from the first digest hour.
-    Log { near: usize, insight: bool, minute: i64, days_off: i8 },
+    Log {
+        near: usize,
+        insight: bool,
+        minute: i64,
+        days_off: i8,
+        #[serde(default, skip_serializing_if = "Under::is_its_root")]
+        under: Under,
+    },
     /// Below a log folder, under a name that no log has.
     Odd { near: usize, day: u8, shape: Odd },
     /// Under a digest's name. Seconds count from the first digest hour.
@@ -19,6 +26,47 @@ pub enum Spot {
     OddDigest { near: usize },
     /// Where no folder of CloudTrail's logs or digests is.
     Outside { near: usize, shape: u8 },
+}
+
+/// Under which folders a log's name is planted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Under {
+    #[default]
+    ItsRoot,
+    /// `evil/AWSLogs/…`
+    OtherPrefix,
+    /// `AWSLogs/AWSLogs/…`
+    Twice,
+    /// `AWSLogs/o-evilevilevil/…`
+    OtherOrg,
+    /// Of an account that nothing else is of.
+    OtherAccount,
+    /// Of a Region that nothing else is of.
+    OtherRegion,
+}
+
+impl Under {
+    pub const OTHERS: [Self; 5] =
+        [Self::OtherPrefix, Self::Twice, Self::OtherOrg, Self::OtherAccount, Self::OtherRegion];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_its_root(&self) -> bool {
+        *self == Self::ItsRoot
+    }
+
+    fn change(self, owner: &Owner) -> Owner {
+        let mut owner = owner.clone();
+        match self {
+            Self::ItsRoot => {}
+            Self::OtherPrefix => owner.root = format!("evil/{}", owner.root),
+            Self::Twice => owner.root = format!("AWSLogs/{}", owner.root),
+            Self::OtherOrg => (owner.root, owner.org) = ("AWSLogs/o-evilevilevil/".into(), Some("o-evilevilevil")),
+            Self::OtherAccount => owner.account = "999900001111".into(),
+            Self::OtherRegion => owner.region = "sa-east-1".into(),
+        }
+        owner
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -106,16 +154,26 @@ impl Spot {
     pub fn log_of(world: &World, log: &Thing, minute: Timestamp) -> Self {
         let same = |owner: &Owner| owner.account == log.owner.account && owner.region == log.owner.region;
         let near = world.segments.iter().position(|segment| same(&segment.owner)).unwrap();
-        Self::Log { near, insight: false, minute: minute.duration_since(base()).as_mins(), days_off: 0 }
+        Self::Log {
+            near,
+            insight: false,
+            minute: minute.duration_since(base()).as_mins(),
+            days_off: 0,
+            under: Under::ItsRoot,
+        }
     }
 
-    pub fn owner<'a>(&self, world: &'a World) -> &'a Owner {
+    pub fn owner(&self, world: &World) -> Owner {
         let (Self::Log { near, .. }
         | Self::Odd { near, .. }
         | Self::Digest { near, .. }
         | Self::OddDigest { near }
         | Self::Outside { near, .. }) = self;
-        &world.segments[*near % world.segments.len()].owner
+        let owner = &world.segments[*near % world.segments.len()].owner;
+        match self {
+            Self::Log { under, .. } => under.change(owner),
+            _ => owner.clone(),
+        }
     }
 
     /// The moment that its name tells.
@@ -148,7 +206,7 @@ impl Spot {
                 let trail = &world.segments[*near % world.segments.len()].trail;
                 owner.digest_key(trail, time, &day_folder(time, *days_off), *backfill)
             }
-            Self::Odd { shape, .. } => odd_key(owner, *shape, time),
+            Self::Odd { shape, .. } => odd_key(&owner, *shape, time),
             Self::OddDigest { .. } => {
                 format!("{}{}/2026/01/02/evil.json.gz", owner.kind_folder("CloudTrail-Digest"), owner.region)
             }

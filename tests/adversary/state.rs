@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Kind, Place, World, base, minutes, stored};
 use super::moves::{Folder, Logs, Move, Offered, Trouble, With};
-use super::objects::{FORGED, Object, recompressed};
+use super::objects::{FORGED, Object, readable, recompressed};
 use super::spots::Spot;
 use trailproof::source::DigestMetadata;
 
@@ -120,13 +120,13 @@ impl State {
             Move::Truncate(name, percent) => {
                 change(self, there(self, name), |object| {
                     object.stored.truncate(object.stored.len() * usize::from(*percent) / 100);
-                    object.content = None;
+                    object.content = readable(&object.stored);
                 });
             }
             Move::Append(name) => {
                 change(self, there(self, name), |object| {
                     object.stored = [&object.stored[..], &stored(FORGED)[..]].concat().into();
-                    object.content = None;
+                    object.content = readable(&object.stored);
                 });
             }
             Move::SpoilSignature(name) => {
@@ -150,9 +150,7 @@ impl State {
             }
             Move::Recompress(name, how) => {
                 change(self, there(self, name), |object| {
-                    if let Some(content) = &object.content {
-                        object.stored = recompressed(content, *how);
-                    }
+                    object.stored = recompressed(&object.content, *how);
                 });
             }
             Move::Unpack(name) => {

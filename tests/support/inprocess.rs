@@ -19,7 +19,7 @@ use trailproof::metrics::Metrics;
 use trailproof::pipeline::Context;
 use trailproof::pipeline::digests::{KeyAnswer, KeyService, Keys};
 use trailproof::pipeline::logs::{LogContent, LogSink};
-use trailproof::pipeline::run::{self, Archive};
+use trailproof::pipeline::run::{self, Archive, RunError};
 use trailproof::report::{Clock, Records, Report, Tool};
 use trailproof::source::{Body, DigestMetadata, ListRequest, Listed, ObjectRef, Page, Source, SourceError};
 use trailproof::verify::digest::Relocation;
@@ -40,6 +40,7 @@ pub struct Setup {
     pub now: Timestamp,
     /// Only keys that start with this.
     pub prefix: String,
+    pub acknowledgements: Acknowledgements,
 }
 
 impl Default for Setup {
@@ -53,6 +54,7 @@ impl Default for Setup {
             concurrency: 8,
             now: "2026-03-02T00:00:00Z".parse().unwrap(),
             prefix: String::new(),
+            acknowledgements: Acknowledgements::default(),
         }
     }
 }
@@ -110,7 +112,7 @@ static POOLS: LazyLock<[Arc<rayon::ThreadPool>; 3]> = LazyLock::new(|| {
 
 /// Runs to the report.
 pub async fn report<S: Source, K: KeyService>(source: S, bucket: &str, keys: &Keys<K>, setup: Setup) -> Report {
-    report_to(source, bucket, keys, setup, None::<Arc<NoTable>>).await
+    report_to(source, bucket, keys, setup, None::<Arc<NoTable>>).await.unwrap()
 }
 
 /// The same, with the content of every log handed to `sink`.
@@ -120,7 +122,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
     keys: &Keys<K>,
     setup: Setup,
     sink: Option<Arc<W>>,
-) -> Report {
+) -> Result<Report, RunError<W::Error>> {
     let pool = POOLS.iter().find(|pool| pool.current_num_threads() >= setup.threads).unwrap();
     let mut scope = setup.scope;
     scope.heads_from = setup.checkpoint.earliest_open(&scope, &setup.prefix);
@@ -144,12 +146,12 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
         prefix: setup.prefix,
         clock: Clock::of(Some(setup.now), None, setup.now),
         max_age: None,
-        acknowledgements: Acknowledgements::default(),
+        acknowledgements: setup.acknowledgements,
         tool,
     };
-    let report = run::run(&context, archive, keys, Vec::new(), sink, |_| Ok(None)).await.unwrap();
+    let report = run::run(&context, archive, keys, Vec::new(), sink, |_| Ok(None)).await?;
     report.check_counts().unwrap();
-    report
+    Ok(report)
 }
 
 /// A runtime for a test's own thread.
