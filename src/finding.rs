@@ -180,6 +180,25 @@ impl Serialize for FindingId {
 /// Members of a finding that a report keeps; its sentence says how many there are.
 pub const MEMBERS_KEPT: usize = 100_000;
 
+/// Longest key that a finding holds whole, in bytes: S3's are at most 1,024, and a bucket stands before some.
+pub const MAX_KEY: usize = 1_100;
+
+/// Longest other text that a finding holds whole, in bytes.
+pub const MAX_TEXT: usize = 2_000;
+
+/// A text, or the first `most` bytes of it and how many characters more there were.
+pub fn cut(text: impl Into<String>, most: usize) -> String {
+    let mut text = text.into();
+    if text.len() > most {
+        let end = text.floor_char_boundary(most);
+        let more = text[end..].chars().count();
+        text.truncate(end);
+        text.shrink_to_fit();
+        text.push_str(&format!("… ({more} more)"));
+    }
+    text
+}
+
 /// One finding: the object, the fact, the expected fact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
@@ -209,16 +228,17 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding about `object`, with its sentence.
+    /// A finding about `object`, with its sentence. Texts that are longer than any honest one are cut, here and below:
+    /// they may be the archive's own, and are as long as somebody likes.
     pub fn new(id: FindingId, object: impl Into<String>, sentence: impl Into<String>) -> Self {
         Self {
             severity: id.severity(),
             id,
-            object: object.into(),
+            object: cut(object, MAX_KEY),
             digest: None,
             expected: None,
             found: None,
-            sentence: sentence.into(),
+            sentence: cut(sentence, MAX_TEXT),
             members: Vec::new(),
             hint: None,
         }
@@ -227,15 +247,15 @@ impl Finding {
     /// Names the digest that says so.
     #[must_use]
     pub fn by_digest(mut self, digest: impl Into<String>) -> Self {
-        self.digest = Some(digest.into());
+        self.digest = Some(cut(digest, MAX_KEY));
         self
     }
 
     /// States what should have been found and what was.
     #[must_use]
     pub fn compared(mut self, expected: impl ToString, found: impl ToString) -> Self {
-        self.expected = Some(expected.to_string());
-        self.found = Some(found.to_string());
+        self.expected = Some(cut(expected.to_string(), MAX_TEXT));
+        self.found = Some(cut(found.to_string(), MAX_TEXT));
         self
     }
 
@@ -256,7 +276,32 @@ impl Finding {
     /// Says what would mend it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(cut(hint, MAX_TEXT));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_wherever_they_stand_and_say_so() {
+        let long = "ä".repeat(5_000_000);
+        let finding =
+            Finding::new(FindingId::DigestMoved, &long, &long).by_digest(&long).compared(&long, &long).with_hint(&long);
+        let key = format!("{}… (4999450 more)", "ä".repeat(550));
+        let text = format!("{}… (4999000 more)", "ä".repeat(1000));
+        assert_eq!((finding.object, finding.digest), (key.clone(), Some(key)));
+        assert_eq!((finding.expected, finding.found), (Some(text.clone()), Some(text.clone())));
+        assert_eq!((finding.sentence, finding.hint), (text.clone(), Some(text)));
+    }
+
+    #[test]
+    fn what_fits_is_kept_whole() {
+        let whole = "a".repeat(MAX_TEXT);
+        assert_eq!(cut(whole.as_str(), MAX_TEXT), whole);
+        // Between two bytes of a character nothing is cut.
+        assert_eq!(cut("aä", 2), "a… (1 more)");
     }
 }

@@ -117,6 +117,9 @@ pub struct Records {
     pub malformed: u64,
     /// Left out with `--dedupe exact`: a row of `events` holds the same bytes.
     pub deduplicated: u64,
+    /// Of the rows, those whose time strays from the day of their log's folder by more than 31 days back or one ahead: they
+    /// lie under the folder's day. Not part of the sum.
+    pub strayed: u64,
 }
 
 impl Records {
@@ -127,6 +130,7 @@ impl Records {
         self.quarantined += other.quarantined;
         self.malformed += other.malformed;
         self.deduplicated += other.deduplicated;
+        self.strayed += other.strayed;
     }
 }
 
@@ -350,7 +354,7 @@ impl Report {
                 return Err(CountsDiffer { what, counts: format!("{outcomes:?}") });
             }
         }
-        let Records { read, written, quarantined, malformed, deduplicated } = self.records;
+        let Records { read, written, quarantined, malformed, deduplicated, strayed: _ } = self.records;
         let rows: u64 = self.output.as_ref().map_or(0, |output| output.rows);
         let rows_fit = self.output.is_none() || rows == written + quarantined + malformed;
         if read != written + quarantined + malformed + deduplicated || !rows_fit {
@@ -363,29 +367,61 @@ impl Report {
 /// How many findings of one id a report keeps: the first in order. The rest are counted.
 const KEPT: usize = 10_000;
 
-/// Findings as they come in, bounded however many there are.
+/// Bytes that the findings of one id may take: those that honest archives give rise to have a tenth of this, or less.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// Findings as they come in, bounded however many there are and however much they say.
 #[derive(Debug, Default)]
 pub struct Findings {
-    by_id: BTreeMap<FindingId, (BTreeSet<Finding>, u64)>,
+    by_id: BTreeMap<FindingId, OfOneId>,
+}
+
+/// The first findings of an id in order, as many as may be kept: the same ones in whatever order they come.
+#[derive(Debug, Default)]
+struct OfOneId {
+    kept: BTreeSet<Finding>,
+    bytes: usize,
+    /// The first that was not kept; none behind it is.
+    first_omitted: Option<Finding>,
+    count: u64,
+}
+
+impl OfOneId {
+    fn add(&mut self, finding: Finding) {
+        if self.first_omitted.as_ref().is_some_and(|omitted| finding >= *omitted) {
+            self.count += 1;
+            return;
+        }
+        let bytes = held(&finding);
+        if !self.kept.insert(finding) {
+            return;
+        }
+        self.count += 1;
+        self.bytes += bytes;
+        while self.kept.len() > KEPT || self.bytes > KEPT_BYTES {
+            self.first_omitted = self.kept.pop_last();
+            self.bytes -= self.first_omitted.as_ref().map_or(0, held);
+        }
+    }
+}
+
+/// Bytes that a finding takes, but for its members, which are of what signed digests name.
+fn held(finding: &Finding) -> usize {
+    let Finding { object, digest, expected, found, sentence, hint, .. } = finding;
+    let optional: usize = [digest, expected, found, hint].into_iter().flatten().map(String::len).sum();
+    size_of::<Finding>() + object.len() + sentence.len() + optional
 }
 
 impl Findings {
     /// Takes one in.
     pub fn add(&mut self, finding: Finding) {
-        let (kept, count) = self.by_id.entry(finding.id).or_default();
-        *count += 1;
-        if !kept.insert(finding) {
-            *count -= 1;
-        }
-        if kept.len() > KEPT {
-            kept.pop_last();
-        }
+        self.by_id.entry(finding.id).or_default().add(finding);
     }
 
     /// Counts findings that are not kept.
     pub fn add_omitted(&mut self, id: FindingId, count: u64) {
         if count > 0 {
-            self.by_id.entry(id).or_default().1 += count;
+            self.by_id.entry(id).or_default().count += count;
         }
     }
 
@@ -401,9 +437,10 @@ impl Findings {
 
     /// Takes in what was told elsewhere.
     pub fn merge(&mut self, other: Self) {
-        for (id, (kept, count)) in other.by_id {
-            self.add_omitted(id, count - kept.len() as u64);
-            self.extend(kept);
+        for (id, OfOneId { kept, first_omitted, count, .. }) in other.by_id {
+            let told = kept.len() + usize::from(first_omitted.is_some());
+            self.by_id.entry(id).or_default().count += count - told as u64;
+            self.extend(kept.into_iter().chain(first_omitted));
         }
     }
 
@@ -411,16 +448,15 @@ impl Findings {
     pub fn acknowledge(&mut self, all: &Acknowledgements) -> Vec<Acknowledgement> {
         let mut acknowledged = Vec::new();
         let told = std::mem::take(&mut self.by_id);
-        for (id, (kept, count)) in told {
-            let (before, mut left) = (kept.len() as u64, BTreeSet::new());
+        for (id, OfOneId { kept, first_omitted, count, .. }) in told {
+            let mut left = OfOneId { first_omitted, count: count - kept.len() as u64, ..OfOneId::default() };
             for finding in kept {
                 let (open, taken) = all.take_from(finding);
-                left.extend(open);
+                open.into_iter().for_each(|finding| left.add(finding));
                 acknowledged.extend(taken);
             }
-            let count = count - before + left.len() as u64;
-            if count > 0 {
-                self.by_id.insert(id, (left, count));
+            if left.count > 0 {
+                self.by_id.insert(id, left);
             }
         }
         acknowledged.sort_unstable();
@@ -430,8 +466,8 @@ impl Findings {
     /// How many there are of each severity.
     pub fn severities(&self) -> BTreeMap<Severity, u64> {
         let mut severities = BTreeMap::new();
-        for (id, (_, count)) in &self.by_id {
-            *severities.entry(id.severity()).or_default() += count;
+        for (id, of_id) in &self.by_id {
+            *severities.entry(id.severity()).or_default() += of_id.count;
         }
         severities
     }
@@ -449,11 +485,11 @@ impl Findings {
     pub fn into_parts(self) -> (Vec<Finding>, BTreeMap<FindingId, u64>) {
         let mut omitted = BTreeMap::new();
         let mut kept = Vec::new();
-        for (id, (findings, count)) in self.by_id {
-            if count > findings.len() as u64 {
-                omitted.insert(id, count - findings.len() as u64);
+        for (id, OfOneId { kept: of_id, count, .. }) in self.by_id {
+            if count > of_id.len() as u64 {
+                omitted.insert(id, count - of_id.len() as u64);
             }
-            kept.extend(findings.into_iter().map(Finding::cut));
+            kept.extend(of_id.into_iter().map(Finding::cut));
         }
         kept.sort_by(|a: &Finding, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
         (kept, omitted)
@@ -493,5 +529,27 @@ mod tests {
         let (kept, omitted) = apart.into_parts();
         assert_eq!((kept.len(), omitted[&FindingId::LogAltered]), (KEPT, KEPT as u64 + 14));
         assert_eq!(kept, told(0..2 * KEPT).into_parts().0);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_and_the_same_in_any_order() {
+        let told = |n: usize| Finding::new(FindingId::LogAltered, format!("log {n:06}"), "x".repeat(n * 7919 % 2000));
+        let mut forwards = Findings::default();
+        forwards.extend((0..KEPT).map(told));
+        let mut backwards = Findings::default();
+        backwards.extend((0..KEPT).rev().map(told));
+        let mut merged = Findings::default();
+        for part in 0..10 {
+            let mut apart = Findings::default();
+            apart.extend((0..KEPT).filter(|n| n % 10 == part).map(told));
+            merged.merge(apart);
+        }
+        let (kept, omitted) = forwards.into_parts();
+        let bytes: usize = kept.iter().map(held).sum();
+        assert!(bytes <= KEPT_BYTES && bytes + 3000 > KEPT_BYTES, "{bytes}");
+        assert_eq!(omitted[&FindingId::LogAltered], (KEPT - kept.len()) as u64);
+        assert_eq!(kept, (0..kept.len()).map(told).collect::<Vec<_>>());
+        let parts = (kept, omitted);
+        assert_eq!((backwards.into_parts(), merged.into_parts()), (parts.clone(), parts));
     }
 }

@@ -73,6 +73,7 @@ async fn listed<S: Source>(source: S, scope: Scope) -> Inventory {
         retry: Retry::default(),
         concurrency: 8,
         max_memory: 1 << 28,
+        memory: Arc::new(trailproof::pipeline::memory::Memory::of(1 << 28, 1)),
         workers: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap()),
         requests: Arc::new(Semaphore::new(8)),
         metrics: Arc::new(Metrics::default()),

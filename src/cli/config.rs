@@ -17,7 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::fetch::{Patience, Retry, Stop};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
-use crate::pipeline;
+use crate::pipeline::{self, memory::Memory};
 use crate::source::SourceError;
 use crate::source::aws::{Aws, AwsOptions};
 use crate::source::s3::S3Source;
@@ -118,6 +118,7 @@ pub(super) fn context<S>(
         .thread_name(|n| format!("worker-{n}"))
         .build()
         .map_err(Failure::own)?;
+    let max_memory = limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads * MEMORY_PER_WORKER), |memory| memory.0);
     Ok(pipeline::Context {
         source: Arc::new(source),
         scope,
@@ -125,7 +126,8 @@ pub(super) fn context<S>(
         checkpoint,
         retry: Retry::new(Patience::of(limits.patience)),
         concurrency: usize::from(limits.concurrency),
-        max_memory: limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads * MEMORY_PER_WORKER), |memory| memory.0),
+        max_memory,
+        memory: Arc::new(Memory::of(max_memory, threads)),
         workers: Arc::new(workers),
         requests: Arc::new(Semaphore::new(usize::from(limits.concurrency))),
         metrics: Arc::new(Metrics::default()),

@@ -37,6 +37,7 @@ pub(super) fn write(out: &mut impl Write, report: &Report, told: &Told<'_>, pain
             (records.quarantined, "in quarantine"),
             (records.malformed, "not records, kept raw"),
             (records.deduplicated, "left out as the same"),
+            (records.strayed, "under their log's day, for theirs is far from it"),
             (duplicates, "of events told before"),
         ] {
             if number > 0 {

@@ -29,9 +29,29 @@ pub struct Source<'a> {
     pub digest: Option<&'a str>,
     /// What verification said of the log.
     pub integrity: &'a str,
-    /// Days since 1970 of the log's folder: the partition of rows that have no time of their own.
+    /// Days since 1970 of the log's folder: the partition of rows that have no time of their own, or one that strays
+    /// further from this day than events do.
     pub day: i32,
 }
+
+/// Days by which an event may be older than its log's folder. CloudTrail delivers within minutes, and for some events late;
+/// a record may claim any day, and each day is a file of its own.
+const DAYS_BACK: i32 = 31;
+
+/// Days by which it may be newer: clocks differ.
+const DAYS_AHEAD: i32 = 1;
+
+/// Whether a row lies under the day of its own time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dated {
+    /// It does, or it has no time.
+    Itself,
+    /// Its time strays too far from its log's folder, so it lies under the folder's day.
+    ByItsLog,
+}
+
+/// Bytes that a resource takes beside its texts, until it is encoded.
+const BYTES_PER_RESOURCE: usize = 32;
 
 /// Bytes that a row takes beside its texts: the numbers of its texts in the columns that it has.
 const BYTES_PER_ROW: usize = 4 * COLUMNS.len();
@@ -97,6 +117,16 @@ impl Source<'_> {
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
+/// The day that a row lies under, from its own time and the day of its log's folder.
+fn day_of(millis: Option<i64>, folder: i32) -> (i32, Dated) {
+    let Some(millis) = millis else { return (folder, Dated::Itself) };
+    let near = folder.saturating_sub(DAYS_BACK)..=folder.saturating_add(DAYS_AHEAD);
+    match i32::try_from(millis.div_euclid(MILLIS_PER_DAY)) {
+        Ok(day) if near.contains(&day) => (day, Dated::Itself),
+        _ => (folder, Dated::ByItsLog),
+    }
+}
+
 /// What one walk over a record's members came to.
 #[derive(Default)]
 struct Walk {
@@ -111,12 +141,6 @@ struct Walk {
 impl RowBuilder {
     /// An empty builder; `keeps_raw` also keeps each record's exact bytes.
     pub fn new(keeps_raw: bool) -> Self {
-        let values = |column: &schema::Column| match column.holds() {
-            ColumnType::Text | ColumnType::Json | ColumnType::Bytes => Values::Texts(Texts::new(column.repeats())),
-            ColumnType::Flag => Values::Flags(Flags::default()),
-            ColumnType::Time | ColumnType::Number => Values::Numbers(Numbers::default()),
-            ColumnType::Resources => Values::Lists(Lists::new(RESOURCE.len())),
-        };
         let mut targets = [None; Field::ALL.len()];
         for (column, fill) in COLUMNS.iter().map(|column| column.fill).enumerate() {
             let field = match fill {
@@ -149,7 +173,7 @@ impl RowBuilder {
             .map(from),
         };
         Self {
-            columns: COLUMNS.iter().map(values).collect(),
+            columns: COLUMNS.iter().map(empty_column).collect(),
             days: Vec::new(),
             targets,
             origins,
@@ -178,7 +202,7 @@ impl RowBuilder {
     }
 
     /// Adds a record. Every log's rows are ended with [`end_log`](Self::end_log).
-    pub fn append(&mut self, record: &Record<'_, '_>, source: &Source<'_>) {
+    pub fn append(&mut self, record: &Record<'_, '_>, source: &Source<'_>) -> Dated {
         let mut walk = Walk::default();
         self.extra.clear();
         self.extra.push('{');
@@ -197,8 +221,10 @@ impl RowBuilder {
         if self.keeps_raw {
             text_column(&mut self.columns[self.origins.raw]).set(row, record.text.as_bytes());
         }
-        let day = walk.millis.and_then(|millis| i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).ok());
-        self.end_row(record.index, day.unwrap_or(source.day), record.text.len());
+        let copies = 1 + usize::from(self.keeps_raw);
+        let (day, dated) = day_of(walk.millis, source.day);
+        self.end_row(record.index, day, record.text.len() * copies + self.extra.len());
+        dated
     }
 
     /// Adds what is no record, with its bytes.
@@ -239,8 +265,13 @@ impl RowBuilder {
         Rows { columns: &self.columns, days: &self.days }
     }
 
-    /// Takes every row out; what was allocated stays, for the rows to come.
-    pub fn clear(&mut self) {
+    /// Takes every row out; what was allocated stays, for the rows to come, if that is `most` bytes or less: rows may fill
+    /// one column now and another then.
+    pub fn clear(&mut self, most: usize) {
+        if self.extra.capacity() + self.columns.iter().map(Values::touched).sum::<usize>() > most {
+            self.extra = String::new();
+            self.columns = COLUMNS.iter().map(empty_column).collect();
+        }
         self.columns.iter_mut().for_each(Values::clear);
         self.days.clear();
         self.known.clear();
@@ -374,7 +405,10 @@ impl RowBuilder {
                 None => return false,
             },
             (Fill::Resources, Values::Lists(lists)) => match value::resources(spelled()) {
-                Some(resources) => set_resources(lists, row, &resources),
+                Some(resources) => {
+                    set_resources(lists, row, &resources);
+                    self.held_bytes += resources.len() * BYTES_PER_RESOURCE;
+                }
                 None => return false,
             },
             _ => unreachable!("the columns are made from the same table"),
@@ -416,6 +450,15 @@ impl Walk {
 
 fn bit(field: Field) -> u128 {
     1 << (field as u8)
+}
+
+fn empty_column(column: &schema::Column) -> Values {
+    match column.holds() {
+        ColumnType::Text | ColumnType::Json | ColumnType::Bytes => Values::Texts(Texts::new(column.repeats())),
+        ColumnType::Flag => Values::Flags(Flags::default()),
+        ColumnType::Time | ColumnType::Number => Values::Numbers(Numbers::default()),
+        ColumnType::Resources => Values::Lists(Lists::new(RESOURCE.len())),
+    }
 }
 
 fn text_column(values: &mut Values) -> &mut Texts {

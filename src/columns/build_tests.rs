@@ -23,7 +23,7 @@ fn append(log: &str, builder: &mut RowBuilder, recall: &mut Recall) {
     let mut walker = Records::new(log.as_bytes(), recall);
     while let Some(entry) = walker.next_entry() {
         match entry {
-            Entry::Record(record) => builder.append(&record, &SOURCE),
+            Entry::Record(record) => _ = builder.append(&record, &SOURCE),
             Entry::Malformed(malformed) => builder.append_malformed(&malformed, &SOURCE),
         }
     }
@@ -79,6 +79,23 @@ fn the_same_object_means_something_else_under_another_key() {
         for logs in [[first.clone(), second.clone()], [second, first]] {
             assert_eq!(together(&logs), apart(&logs.concat()), "{logs:?}");
         }
+    }
+}
+
+#[test]
+fn a_row_strays_no_further_from_its_log_than_31_days_back_and_one_ahead() {
+    const DAY: i64 = MILLIS_PER_DAY;
+    for (millis, expected) in [
+        (None, (100, Dated::Itself)),
+        (Some(100 * DAY), (100, Dated::Itself)),
+        (Some(69 * DAY), (69, Dated::Itself)),
+        (Some(69 * DAY - 1), (100, Dated::ByItsLog)),
+        (Some(102 * DAY - 1), (101, Dated::Itself)),
+        (Some(102 * DAY), (100, Dated::ByItsLog)),
+        (Some(i64::MIN), (100, Dated::ByItsLog)),
+        (Some(i64::MAX), (100, Dated::ByItsLog)),
+    ] {
+        assert_eq!(day_of(millis, 100), expected, "{millis:?}");
     }
 }
 

@@ -17,6 +17,9 @@ const OBJECTS: usize = 4096;
 /// Longest object that is remembered, in bytes.
 const LONGEST: usize = 4096;
 
+/// Bytes of remembered texts after which no more are remembered.
+const MOST_TEXTS: usize = 4 << 20;
+
 /// What one member came to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Filled {
@@ -101,7 +104,7 @@ impl KnownObjects {
         seen: u128,
         any_held: bool,
     ) {
-        if text.len() + key.len() > LONGEST || self.objects.len() == OBJECTS {
+        if text.len() + key.len() > LONGEST || self.objects.len() == OBJECTS || self.texts.len() > MOST_TEXTS {
             return;
         }
         let start = self.texts.len();

@@ -10,5 +10,5 @@ pub mod schema;
 mod value;
 mod values;
 
-pub use build::{RowBuilder, Rows, Source};
+pub use build::{Dated, RowBuilder, Rows, Source};
 pub use values::{Flags, Lists, Numbers, Texts, Values};

@@ -90,18 +90,27 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
 /// The members of a resource, in the order of [`RESOURCE`].
 pub(super) type Resource<'a> = [Option<Cow<'a, str>>; RESOURCE.len()];
 
+/// Resources of one record that the column holds; more of them than AWS's limit of 1 MB an event has room for stand in
+/// `extra_json`, where each takes no more memory than its text.
+const MAX_RESOURCES: usize = 16_384;
+
 /// The resources of a record, when the column can hold them exactly: objects with no other members than these, each a
 /// string that is given at most once.
 pub(super) fn resources(spelled: &str) -> Option<Vec<Resource<'_>>> {
     let mut resources: Vec<Resource<'_>> = Vec::new();
     let count = each_member(spelled, |number, key, kind, value| {
         let member = RESOURCE.iter().position(|&(_, name)| name == key);
-        let Some((member, text)) = member.zip(text(kind, value)) else { return false };
+        let Some((member, text)) = member.zip(text(kind, value)).filter(|_| number < MAX_RESOURCES) else {
+            return false;
+        };
         if resources.len() <= number {
             resources.resize_with(number + 1, Default::default);
         }
         resources[number][member].replace(text).is_none()
     })?;
+    if count > MAX_RESOURCES {
+        return None;
+    }
     resources.resize_with(count, Default::default);
     Some(resources)
 }
@@ -138,6 +147,16 @@ mod tests {
         assert_eq!(time(Kind::Plain, "\"2026-01-02T03:04:05.678+01:00\""), Some((1_767_319_445_678, false)));
         assert_eq!(time(Kind::Plain, "\"yesterday\""), None);
         assert_eq!(time(Kind::Number, "5"), None);
+    }
+
+    #[test]
+    fn more_resources_than_an_event_has_room_for_do_not_fit_the_column() {
+        for (element, count, fits) in
+            [("{}", MAX_RESOURCES, true), ("{}", MAX_RESOURCES + 1, false), (r#"{"ARN":""}"#, MAX_RESOURCES + 1, false)]
+        {
+            let list = format!("[{}]", vec![element; count].join(","));
+            assert_eq!(resources(&list).map(|resources| resources.len()), fits.then_some(count), "{element} {count}");
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Texts {
     /// Numbers of texts by hash; none when texts are not looked up.
     known: Option<HashTable<u32>>,
     hasher: DefaultHashBuilder,
+    /// Bytes that it took the most so far.
+    most: usize,
 }
 
 /// The number that stands for no text.
@@ -47,6 +49,7 @@ impl Texts {
             bytes: Vec::new(),
             known: repeat.then(HashTable::new),
             hasher: DefaultHashBuilder::default(),
+            most: 0,
         }
     }
 
@@ -130,7 +133,15 @@ impl Texts {
         new
     }
 
+    /// Bytes of memory that were used at least once.
+    fn touched(&self) -> usize {
+        let known = self.known.as_ref().map_or(0, |known| known.len() * 5);
+        self.most
+            .max(self.bytes.len() + self.bounds.len() * size_of::<usize>() + self.keys.len() * size_of::<u32>() + known)
+    }
+
     fn clear(&mut self) {
+        self.most = self.touched();
         self.keys.clear();
         self.bounds.truncate(1);
         self.bytes.clear();
@@ -227,6 +238,15 @@ impl Lists {
 }
 
 impl Values {
+    /// Bytes of memory for texts that were used at least once since the column was made.
+    pub(super) fn touched(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.touched(),
+            Self::Lists(lists) => lists.members.iter().map(Texts::touched).sum(),
+            Self::Flags(_) | Self::Numbers(_) => 0,
+        }
+    }
+
     /// Takes every row out; what was allocated stays.
     pub(super) fn clear(&mut self) {
         match self {

@@ -36,6 +36,10 @@ pub const MAX_DEPTH: usize = 512;
 /// Longest log that is walked, in bytes: Parquet counts a value's bytes in 31 bits. CloudTrail's own limit is 50 MB.
 pub const MAX_CONTENT: usize = 1 << 30;
 
+/// Longest entry, in bytes; what is longer is kept in pieces of this length, so that what is made of an entry is bounded
+/// whatever a log holds. AWS's limit for an event is 1 MB.
+pub const MAX_ENTRY: usize = 8 << 20;
+
 /// One element of a log.
 #[derive(Debug)]
 pub enum Entry<'a, 't> {
@@ -175,6 +179,12 @@ pub enum Defect {
     /// The element lists more members than any record of AWS can hold.
     #[error("more than 65536 members")]
     TooManyMembers,
+    /// The element is longer than [`MAX_ENTRY`]; this is its beginning.
+    #[error("longer than {MAX_ENTRY} bytes")]
+    TooLong,
+    /// More of the entry before, which is longer than [`MAX_ENTRY`].
+    #[error("more of the entry before")]
+    Continued,
     /// The element is not UTF-8.
     #[error("invalid UTF-8")]
     NotUtf8,

@@ -17,11 +17,14 @@ const OBJECTS: usize = 512;
 /// Longest object that is remembered, in bytes. Those of CloudTrail stay under 1,500.
 const LONGEST: usize = 4096;
 
+/// Members that a remembered object lists at most. CloudTrail's have under 40.
+const MOST_MEMBERS: usize = 128;
+
 /// Places in [`Recall::followers`]: one for each field, then one for each scope, for what follows its brace or an
 /// unknown key.
 const PLACES: usize = Field::ALL.len() + Scope::COUNT;
 
-/// What is remembered from log to log, with bounded memory: under 3 MB.
+/// What is remembered from log to log, with bounded memory: under 4 MB.
 pub struct Recall {
     followers: [[Option<Field>; 2]; PLACES],
     objects: Vec<KnownObject>,
@@ -83,7 +86,7 @@ impl Recall {
         (members, base): (&[Member], u32),
         deepest: usize,
     ) {
-        if text.len() > LONGEST {
+        if text.len() > LONGEST || members.len() > MOST_MEMBERS {
             return;
         }
         if self.objects.is_empty() {

@@ -10,12 +10,16 @@ use std::ops::Range;
 
 use super::scan::{Cursor, Syntax, SyntaxError};
 use super::{
-    Defect, Entry, Field, Kind, MAX_CONTENT, MAX_DEPTH, Malformed, Member, Recall, Record, Scope, Span, equal, unescape,
+    Defect, Entry, Field, Kind, MAX_CONTENT, MAX_DEPTH, MAX_ENTRY, Malformed, Member, Recall, Record, Scope, Span,
+    equal, unescape,
 };
 
 /// Members listed per record, so that how many lie in one fits 16 bits. AWS caps a record at 256 KB, which cannot hold as
 /// many.
 const MAX_MEMBERS: usize = 65_536;
+
+/// Longest key that means something, in bytes.
+const LONGEST_KEY: usize = 64;
 
 /// The entries of one log, in source order.
 ///
@@ -31,6 +35,8 @@ pub struct Records<'a, 'r> {
     records_seen: bool,
     /// Container members beside `Records` that no entry holds yet; they are adjacent.
     beside: Option<Range<usize>>,
+    /// What is left of an entry that is longer than any may be.
+    rest: Option<Range<usize>>,
     index: u64,
     tape: Vec<Member>,
     recall: &'r mut Recall,
@@ -72,6 +78,7 @@ impl<'a, 'r> Records<'a, 'r> {
             in_object: false,
             records_seen: false,
             beside: None,
+            rest: None,
             index: 0,
             tape: Vec::new(),
             recall,
@@ -81,7 +88,10 @@ impl<'a, 'r> Records<'a, 'r> {
 
     /// The next entry; `None` once every byte is accounted for.
     pub fn next_entry(&mut self) -> Option<Entry<'a, '_>> {
-        let found = loop {
+        let (mut span, mut defect) = loop {
+            if let Some(rest) = self.rest.take() {
+                break (rest, Some(Defect::Continued));
+            }
             if let State::Done = self.state {
                 return None;
             }
@@ -95,9 +105,13 @@ impl<'a, 'r> Records<'a, 'r> {
                 }
             }
         };
+        if span.len() > MAX_ENTRY {
+            defect = defect.or(Some(Defect::TooLong));
+            self.rest = Some(span.start + MAX_ENTRY..span.end);
+            span.end = span.start + MAX_ENTRY;
+        }
         let index = self.index;
         self.index += 1;
-        let (span, defect) = found;
         let raw = &self.cursor.bytes[span.clone()];
         let malformed = |defect| Entry::Malformed(Malformed { index, offset: span.start, raw, defect });
         if let Some(defect) = defect {
@@ -352,7 +366,11 @@ fn field_of(scope: Scope, key: &[u8], escaped: bool) -> Field {
     unescaped(key).map_or(Field::Unknown, |key| Field::lookup(scope, key.as_bytes()))
 }
 
+/// The text of an escaped key; none for one that is longer than any known key is, spelled in escapes throughout.
 fn unescaped(key: &[u8]) -> Option<String> {
+    if key.len() > 6 * LONGEST_KEY {
+        return None;
+    }
     let mut text = String::new();
     unescape(str::from_utf8(key).ok()?, &mut text).then_some(text)
 }

@@ -127,6 +127,31 @@ fn a_record_nested_too_deep_is_set_aside_alone() {
 }
 
 #[test]
+fn what_is_longer_than_an_entry_is_kept_in_pieces() {
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(2 * MAX_ENTRY));
+    let most = format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_ENTRY - 8));
+    let all = entries(format!("[{long},{most},{{}}]").as_bytes());
+    let told: Vec<_> = all.iter().map(|(offset, raw, defect)| (*offset, raw.len(), *defect)).collect();
+    let (first, second) = (1 + long.len() + 1, 1 + long.len() + 1 + most.len() + 1);
+    assert_eq!(
+        told,
+        [
+            (1, MAX_ENTRY, Some(Defect::TooLong)),
+            (1 + MAX_ENTRY, MAX_ENTRY, Some(Defect::Continued)),
+            (1 + 2 * MAX_ENTRY, 8, Some(Defect::Continued)),
+            (first, MAX_ENTRY, None),
+            (second, 2, None),
+        ]
+    );
+    assert_eq!([&all[0].1[..], &all[1].1, &all[2].1].concat(), long.into_bytes());
+    // So is what stands behind a break.
+    let broken = format!("[{{}},{}", "x".repeat(MAX_ENTRY + 1));
+    let defects: Vec<_> = entries(broken.as_bytes()).into_iter().map(|(_, raw, defect)| (raw.len(), defect)).collect();
+    assert!(matches!(defects[1], (MAX_ENTRY, Some(Defect::Syntax(_)))), "{:?}", defects[1].1);
+    assert_eq!(defects[2], (1, Some(Defect::Continued)));
+}
+
+#[test]
 fn an_object_may_hold_all_the_members_that_a_record_may_have() {
     let identity = |inside: usize| format!(r#"[{{"userIdentity":{{{}}}}}]"#, vec![r#""a":1"#; inside].join(","));
     let (most, more) = (identity(MAX_MEMBERS - 1), identity(MAX_MEMBERS));

@@ -7,18 +7,20 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::tz::Offset;
 use tokio::sync::Mutex;
 
+use super::memory::Memory;
 use super::{Context, discover, spawn};
 use crate::archive::ids::Region;
-use crate::archive::inventory::{Holdings, Inventory, ListedDigest, Root};
+use crate::archive::inventory::{Holdings, Inventory, ListedDigest, Root, RootIndex};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
+use crate::gunzip::{self, Content};
 use crate::metrics::Metrics;
 use crate::sha256::Sha256;
 use crate::source::aws::{Aws, AwsOnDemand};
-use crate::source::{Body, ObjectRef, Source, SourceError};
+use crate::source::{Body, DigestMetadata, ObjectRef, Source, SourceError};
 use crate::verify::chain::{ChainId, Conclusion, Group};
-use crate::verify::digest::Recorded;
+use crate::verify::digest::{MAX_CONTENT, Recorded, Relocation};
 use crate::verify::edges::Period;
 use crate::verify::keys::{GivenKey, KeyRing};
 use crate::verify::object::DigestObject;
@@ -26,7 +28,11 @@ use crate::verify::reach::Outside;
 use crate::verify::window::{Coverage, Window};
 
 /// Stored digests larger than this are not read; a digest takes about 60 bytes a log, compressed.
-const MAX_STORED: u64 = 64 << 20;
+const MAX_STORED: u64 = 17 << 20;
+
+/// Bytes of a digest, stored or inflated, up to which any worker reads it at any time; larger ones are read one at a time. To
+/// parse one takes up to ten times its content.
+const ORDINARY: usize = 1 << 20;
 
 /// Rounds of following pointers one by one, where what they lead to cannot be listed.
 const MAX_ROUNDS: usize = 10_000;
@@ -125,8 +131,10 @@ pub struct Judged {
     pub place: AccountRegion,
     /// The place's holdings, with what was found by following pointers into other buckets.
     pub holdings: Holdings,
-    /// Where its folders lie.
+    /// Where its folders lie that hold any of it.
     pub roots: Vec<Root>,
+    /// Where any folders lie; shared by all.
+    pub all_roots: Arc<[Root]>,
     /// What they prove.
     pub conclusion: Conclusion,
 }
@@ -139,7 +147,23 @@ pub struct Listed<'a> {
     /// What its keys start with.
     pub prefix: &'a str,
     /// Where accounts' folders were found.
-    pub roots: &'a [Root],
+    pub roots: &'a Arc<[Root]>,
+}
+
+/// The roots that the holdings of one account and Region lie under, which take their numbers: an organization may have
+/// thousands that lie elsewhere.
+fn own_roots(all: &[Root], holdings: &mut Holdings) -> Vec<Root> {
+    let mut own: Vec<RootIndex> = Vec::new();
+    let logs = holdings.logs.iter_mut().map(|log| &mut log.root);
+    let digests = holdings.digests.iter_mut().map(|digest| &mut digest.root);
+    for index in logs.chain(digests).chain(holdings.odd.iter_mut().map(|odd| &mut odd.root)) {
+        let place = own.iter().rposition(|own| own == index).unwrap_or_else(|| {
+            own.push(*index);
+            own.len() - 1
+        });
+        *index = place as RootIndex;
+    }
+    own.into_iter().map(|index| all[index as usize].clone()).collect()
 }
 
 /// Reads, checks and judges every digest of one account and Region.
@@ -148,12 +172,13 @@ pub async fn judge<S: Source, K: KeyService>(
     keys: &Keys<K>,
     listed: Listed<'_>,
     place: AccountRegion,
-    holdings: Holdings,
+    mut holdings: Holdings,
     period: Period,
 ) -> Judged {
-    let roots = listed.roots;
-    let mut inventory = Inventory::with_roots(roots.to_vec());
-    let mut old_places = OldPlaces { listed, listed_since: BTreeSet::new() };
+    let mut inventory = Inventory::with_roots(own_roots(listed.roots, &mut holdings));
+    let roots = &inventory.roots;
+    let unsigned = Unsigned { memory: &context.memory, taken: 0 };
+    let mut old_places = OldPlaces { listed, listed_since: BTreeSet::new(), unsigned };
     let mut findings = Vec::new();
     let in_scope = |digest: &ListedDigest| {
         let org = roots[digest.root as usize].org.as_ref();
@@ -171,8 +196,8 @@ pub async fn judge<S: Source, K: KeyService>(
     let earlier: Vec<DigestName> = earlier.cloned().collect();
     let outside = outside(&context.scope, roots, &place, &holdings.digests);
     inventory.places.insert(place.clone(), holdings);
-    let remembered = Arc::new(remembered(context, roots, &place));
-    let digests = read_all(context, named).await;
+    let remembered = Arc::new(remembered(context, listed.roots, &place));
+    let digests = read_all(context, &mut old_places.unsigned, named).await;
     let mut group = Group { digests, earlier, outside, remembered, ..Group::default() };
     for round in 0..=MAX_ROUNDS {
         let ring = keys.for_group(context, &place.region, &group, &mut findings).await;
@@ -180,9 +205,12 @@ pub async fn judge<S: Source, K: KeyService>(
         group = context
             .compute(move || {
                 group.check(&of_place, &ring);
+                group.digests.iter_mut().filter(|digest| digest.verified().is_none()).for_each(DigestObject::let_go);
                 group
             })
             .await;
+        old_places.unsigned.give_back();
+        read_again(context, &mut group).await;
         let wanted = group.wanted(context.scope.digests_from());
         if wanted.is_empty() || context.is_cancelled() {
             break;
@@ -200,7 +228,7 @@ pub async fn judge<S: Source, K: KeyService>(
     conclusion.findings.extend(findings);
     inventory.settle();
     let holdings = inventory.places.remove(&place).unwrap_or_default();
-    Judged { place, holdings, roots: inventory.roots, conclusion }
+    Judged { place, holdings, roots: inventory.roots, all_roots: listed.roots.clone(), conclusion }
 }
 
 /// Where earlier runs verified digests of this account and Region, and the hash of their content.
@@ -234,27 +262,79 @@ fn outside(
     outside
 }
 
+/// The share of what digests list that were read and not checked yet.
+struct Unsigned<'m> {
+    memory: &'m Memory,
+    taken: usize,
+}
+
+impl Unsigned<'_> {
+    /// Has a digest let go of what it lists, where there is no room for it.
+    fn admit(&mut self, mut digest: DigestObject) -> DigestObject {
+        let bytes = digest.listed_bytes();
+        if self.memory.take_unsigned(bytes) {
+            self.taken += bytes;
+        } else {
+            digest.let_go();
+        }
+        digest
+    }
+
+    fn give_back(&mut self) {
+        self.memory.give_unsigned(std::mem::take(&mut self.taken));
+    }
+}
+
+impl Drop for Unsigned<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
 /// Reads digests, several at once.
-async fn read_all<S: Source>(context: &Context<S>, named: Vec<(DigestName, Recorded, u64)>) -> Vec<DigestObject> {
+async fn read_all<S: Source>(
+    context: &Context<S>,
+    unsigned: &mut Unsigned<'_>,
+    named: Vec<(DigestName, Recorded, u64)>,
+) -> Vec<DigestObject> {
     Metrics::add(&context.metrics.digests_total, named.len() as u64);
     let reads = named.into_iter().map(|(name, place, size)| async move {
         let digest = read_one(context, name, place, size).await;
         Metrics::add(&context.metrics.digests, 1);
         digest
     });
-    let mut read: Vec<DigestObject> = stream::iter(reads).buffered(context.concurrency).collect().await;
-    read_passing_again(context, &mut read).await;
+    let admitted = stream::iter(reads).buffered(context.concurrency).map(|digest| unsigned.admit(digest));
+    let mut read: Vec<DigestObject> = admitted.collect().await;
+    read_passing_again(context, unsigned, &mut read).await;
     // What vanished since it was listed is looked for again where a signed pointer leads to it, and else was never known.
     read.retain(|digest| !digest.is_missing());
     read
 }
 
 /// Reads those digests once more that could not be read for a fault that passes: it may have, since.
-async fn read_passing_again<S: Source>(context: &Context<S>, digests: &mut [DigestObject]) {
+async fn read_passing_again<S: Source>(
+    context: &Context<S>,
+    unsigned: &mut Unsigned<'_>,
+    digests: &mut [DigestObject],
+) {
     let again = digests.iter_mut().filter(|digest| digest.failed_in_passing()).map(|digest| async {
-        *digest = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+        let read = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+        (digest, read)
     });
-    stream::iter(again).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
+    let mut again = std::pin::pin!(stream::iter(again).buffer_unordered(context.concurrency));
+    while let Some((digest, read)) = again.next().await {
+        *digest = unsigned.admit(read);
+    }
+}
+
+/// Reads those digests again that turned out to be signed and for which there was no room before.
+async fn read_again<S: Source>(context: &Context<S>, group: &mut Group) {
+    let wanted = group.digests.iter_mut().filter(|digest| digest.is_wanted_again());
+    let reads = wanted.map(|digest| async move {
+        let again = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+        digest.take_listed(again);
+    });
+    stream::iter(reads).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
 }
 
 pub(super) async fn read_one<S: Source>(
@@ -269,6 +349,7 @@ pub(super) async fn read_one<S: Source>(
     if context.is_cancelled() {
         return DigestObject::unreadable(name, place, SourceError::Other { detail: "the run was stopped".into() });
     }
+    let _share = if S::IS_LOCAL { None } else { context.memory.admit(size).await };
     let object = ObjectRef { bucket: place.bucket.as_str().into(), key: place.key.clone() };
     let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
     let read = spawn(async move {
@@ -281,22 +362,48 @@ pub(super) async fn read_one<S: Source>(
     match context.unless_stopped(read).await {
         Err(error) => DigestObject::unreadable(name, place, error),
         Ok((body, metadata)) => {
-            let moves = context.moves.clone();
-            context
-                .compute(move || {
-                    let mut buffer = Vec::new();
-                    let stored = match &body {
-                        Body::Bytes(bytes) => Ok(bytes.as_ref()),
-                        Body::File(file) => file.read(&mut buffer, MAX_STORED).map(|()| buffer.as_slice()),
-                    };
-                    match stored {
-                        Ok(stored) => DigestObject::read(name, place, stored, metadata, &moves),
-                        Err(error) => DigestObject::unreadable(name, place, error),
-                    }
-                })
-                .await
+            let (moves, memory) = (context.moves.clone(), context.memory.clone());
+            context.compute(move || inflate_and_parse(name, place, &body, metadata, &moves, &memory)).await
         }
     }
+}
+
+/// Makes a digest of its stored bytes. CPU work.
+fn inflate_and_parse(
+    name: DigestName,
+    place: Recorded,
+    body: &Body,
+    metadata: DigestMetadata,
+    moves: &[Relocation],
+    memory: &Memory,
+) -> DigestObject {
+    let mut alone = None;
+    let mut buffer = Vec::new();
+    let read = |buffer: &mut Vec<u8>, limit| match body {
+        Body::Bytes(_) => Ok(()),
+        Body::File(file) => file.read(buffer, limit),
+    };
+    let mut outcome = read(&mut buffer, ORDINARY as u64);
+    if let Err(SourceError::TooLarge { .. }) = outcome {
+        alone = Some(memory.alone());
+        outcome = read(&mut buffer, MAX_STORED);
+    }
+    if let Err(error) = outcome {
+        return DigestObject::unreadable(name, place, error);
+    }
+    let stored = match body {
+        Body::Bytes(bytes) => bytes.as_ref(),
+        Body::File(_) => buffer.as_slice(),
+    };
+    let mut content = Content::default();
+    let mut inflated = gunzip::inflate(stored, ORDINARY, &mut content);
+    if inflated.over_cap {
+        let _alone = alone.unwrap_or_else(|| memory.alone());
+        // One byte more tells that it is too long.
+        inflated = gunzip::inflate(stored, MAX_CONTENT + 1, &mut content);
+        return DigestObject::of(name, place, (&content, inflated), metadata, moves);
+    }
+    DigestObject::of(name, place, (&content, inflated), metadata, moves)
 }
 
 /// Where digests lay before, as signed pointers say: each is listed once, for this account and Region, and becomes part of
@@ -304,6 +411,7 @@ pub(super) async fn read_one<S: Source>(
 struct OldPlaces<'a> {
     listed: Listed<'a>,
     listed_since: BTreeSet<(Arc<str>, String)>,
+    unsigned: Unsigned<'a>,
 }
 
 impl OldPlaces<'_> {
@@ -331,7 +439,7 @@ impl OldPlaces<'_> {
                 let found = list_place(context, place, &bucket, parsed.root, findings).await;
                 let named = take_in(found, place, group, inventory);
                 let named = named.into_iter().filter(|(name, _, _)| context.scope.includes_digest(name.end));
-                group.digests.extend(read_all(context, named.collect()).await);
+                group.digests.extend(read_all(context, &mut self.unsigned, named.collect()).await);
             }
             if group.digests.iter().any(|digest| digest.place == recorded) {
                 continue;
@@ -340,7 +448,7 @@ impl OldPlaces<'_> {
             if digest.is_missing() {
                 group.absent.insert(recorded);
             } else {
-                group.digests.push(digest);
+                group.digests.push(self.unsigned.admit(digest));
             }
         }
     }

@@ -3,18 +3,18 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, MutexGuard};
 
 use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::batches::{in_day_order, into_batches};
+use super::memory::Memory;
 use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent, Watched};
 use super::{Context, spawn};
 use crate::archive::ids::OrgId;
 use crate::archive::key::AccountRegion;
-use crate::event::MAX_CONTENT;
 use crate::finding::{Finding, FindingId};
 use crate::gunzip::{self, Content, Damage, Inflated};
 use crate::metrics::Metrics;
@@ -23,18 +23,12 @@ use crate::sha256::Sha256;
 use crate::source::{Body, ObjectRef, Source, SourceError};
 use crate::verify::log::{self, Hashes, Verdict};
 
-/// Content up to this size is inflated by any worker at any time; larger content one log at a time.
-const ORDINARY: usize = 32 << 20;
-
 /// A log whose content exceeds this cannot be CloudTrail's: its limit is 50 MB, of content or (formerly) of gzip.
 const IMPOSSIBLE: u64 = 4 << 30;
 
 /// What is said of a log that CloudTrail cannot have put there.
 const IMPOSSIBLE_NAME: &str = "no digest names the log, and none will: its name is ahead of the clock, or its folder is \
      that of another day";
-
-/// Bytes in flight are counted in units of this.
-const PERMIT_BYTES: usize = 1 << 10;
 
 /// Files that a worker takes at once, so that tiny logs do not each pay for a job.
 const JOB_FILES: usize = 512;
@@ -118,6 +112,20 @@ pub trait LogSink: Send + Sync + 'static {
     /// # Errors
     /// As [`take`](Self::take).
     fn put(&self, batch: Self::Batch) -> Result<(), Self::Error>;
+
+    /// Whether a batch holds so much that it has to be put in part before it takes more: a log inflates to what its writer
+    /// likes, and the plan cannot know.
+    fn is_full(&self, _batch: &Self::Batch) -> bool {
+        false
+    }
+
+    /// Puts what a batch holds behind the batches before it, all of which were put.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    fn put_part(&self, _batch: &mut Self::Batch) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// What the logs came to.
@@ -182,22 +190,16 @@ async fn read_round<S: Source, K: LogSink>(
 ) -> Result<Vec<(u32, u32)>, K::Error> {
     let Round { plans, order, sink, watched, is_last } = round;
     let batches = into_batches(&plans, &order, sink.is_some());
-    let worker = Arc::new(Worker {
-        plans,
-        order,
-        sink,
-        watched,
-        is_last,
-        metrics: context.metrics.clone(),
-        large: Mutex::new(()),
-        max_content: (context.max_memory / 2).min(MAX_CONTENT),
-        max_stored: (context.max_memory / 4) as u64,
-    });
-    let in_flight = Arc::new(Semaphore::new(context.max_memory / 4 / PERMIT_BYTES));
+    let memory = context.memory.clone();
+    let worker = Arc::new(Worker { plans, order, sink, watched, is_last, metrics: context.metrics.clone(), memory });
     let slots = batches_at_once(context, worker.sink.is_some());
     let mut later = Vec::new();
-    let mut done =
-        stream::iter(batches).map(|logs| run_batch(context, worker.clone(), logs, in_flight.clone())).buffered(slots);
+    // How many batches were put.
+    let (put, turn) = watch::channel(0);
+    let mut done = stream::iter(batches)
+        .enumerate()
+        .map(|(number, logs)| run_batch(context, worker.clone(), logs, Turn { number, put: turn.clone() }))
+        .buffered(slots);
     while let Some(part) = done.next().await {
         let (part, rows) = part?;
         later.extend(part.later.iter().map(|&at| worker.order[at]));
@@ -206,6 +208,7 @@ async fn read_round<S: Source, K: LogSink>(
             let worker = worker.clone();
             context.compute(move || worker.sink.as_ref().map_or(Ok(()), |sink| sink.put(rows))).await?;
         }
+        put.send_modify(|put| *put += 1);
     }
     Ok(later)
 }
@@ -230,17 +233,61 @@ struct Fetched {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+/// When a batch may be put in part: when those before it were put whole.
+struct Turn {
+    number: usize,
+    put: watch::Receiver<usize>,
+}
+
 /// Reads and judges the logs of one batch, in order.
 async fn run_batch<S: Source, K: LogSink>(
     context: &Context<S>,
     worker: Arc<Worker<K>>,
     logs: Range<usize>,
-    in_flight: Arc<Semaphore>,
+    mut turn: Turn,
 ) -> Result<(Part, Option<K::Batch>), K::Error> {
-    let mut part = Part::default();
-    let mut rows = worker.sink.as_ref().map(|sink| sink.begin());
+    let rows = worker.sink.as_ref().map(|sink| sink.begin());
+    let mut work = Work { next: logs.start, part: Part::default(), rows };
+    loop {
+        work = run_until_full(context, &worker, work, logs.end).await?;
+        if work.next == logs.end {
+            break;
+        }
+        // What was fetched ahead was given back: whoever waits here holds nothing that the batches before may need.
+        if turn.put.wait_for(|put| *put == turn.number).await.is_err() {
+            break;
+        }
+        let worker = worker.clone();
+        work = context.compute(move || worker.put_part(work)).await?;
+    }
+    let Work { part, mut rows, .. } = work;
+    if let Some(mut batch) = rows {
+        let worker = worker.clone();
+        let end = move || {
+            let ended = worker.sink.as_ref().map_or(Ok(()), |sink| sink.end(&mut batch));
+            ended.map(|()| batch)
+        };
+        rows = Some(context.compute(end).await?);
+    }
+    Ok((part, rows))
+}
+
+/// How far a batch has come.
+struct Work<B> {
+    next: usize,
+    part: Part,
+    rows: Option<B>,
+}
+
+/// Goes on with a batch until it is done or full.
+async fn run_until_full<S: Source, K: LogSink>(
+    context: &Context<S>,
+    worker: &Arc<Worker<K>>,
+    mut work: Work<K::Batch>,
+    end: usize,
+) -> Result<Work<K::Batch>, K::Error> {
     let fetch = |at, permit: Option<OwnedSemaphorePermit>| {
-        let (object, size, limit) = (worker.object(at), worker.size(at), worker.max_stored);
+        let (object, size, limit) = (worker.object(at), worker.size(at), worker.memory.max_stored());
         async move {
             let body = if context.is_cancelled() {
                 None
@@ -253,13 +300,13 @@ async fn run_batch<S: Source, K: LogSink>(
             body.map(|body| Fetched { at, object, body, _permit: permit })
         }
     };
-    let logs = stream::iter(logs);
+    let logs = stream::iter(work.next..end);
     let fetching = if S::IS_LOCAL {
         // A file is read where it is used, one at a time.
         logs.then(|at| fetch(at, None)).ready_chunks(JOB_FILES).left_stream()
     } else {
         let admitted = logs.then(|at| {
-            let permit = admit(worker.size(at).min(worker.max_stored), &in_flight);
+            let permit = worker.memory.admit(worker.size(at));
             async move { (at, permit.await) }
         });
         let fetched = admitted.map(|(at, permit)| fetch(at, permit));
@@ -268,37 +315,13 @@ async fn run_batch<S: Source, K: LogSink>(
     };
     tokio::pin!(fetching);
     while let Some(fetched) = fetching.next().await {
-        let worker = worker.clone();
-        let job = move || {
-            for log in fetched {
-                let outcome = match log {
-                    Some(log) => worker.process(log, rows.as_mut())?,
-                    // The default is a log that the stopped run did not come to.
-                    None => LogOutcome::default(),
-                };
-                part.add(outcome, &worker.metrics);
-            }
-            Ok((part, rows))
-        };
-        (part, rows) = context.compute(job).await?;
+        let at_work = worker.clone();
+        work = context.compute(move || at_work.process_all(fetched, work)).await?;
+        if worker.is_full(&work) {
+            break;
+        }
     }
-    if let Some(mut batch) = rows {
-        let worker = worker.clone();
-        let end = move || {
-            let ended = worker.sink.as_ref().map_or(Ok(()), |sink| sink.end(&mut batch));
-            ended.map(|()| batch)
-        };
-        rows = Some(context.compute(end).await?);
-    }
-    Ok((part, rows))
-}
-
-/// Waits until a fetched body of `size` may be held too.
-fn admit(size: u64, in_flight: &Arc<Semaphore>) -> impl Future<Output = Option<OwnedSemaphorePermit>> {
-    // A body of unknown size is taken to be small: what is recorded and not in the listing is hardly ever there.
-    let permits = u32::try_from(size / PERMIT_BYTES as u64).unwrap_or(u32::MAX).max(1);
-    let admitted = in_flight.clone().acquire_many_owned(permits);
-    async move { admitted.await.ok() }
+    Ok(work)
 }
 
 async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
@@ -347,7 +370,7 @@ enum Kind {
 #[derive(Debug, Default)]
 struct Part {
     tally: Tally,
-    findings: Vec<Finding>,
+    findings: Findings,
     /// Logs that failed in passing, by their places in the order.
     later: Vec<usize>,
 }
@@ -390,7 +413,7 @@ impl Tally {
         self.inflated_bytes += inflated_bytes;
         self.stored_bytes += stored_bytes;
         self.trail_events.extend(trail_events);
-        findings.extend(part.findings);
+        findings.merge(part.findings);
     }
 }
 
@@ -403,10 +426,7 @@ struct Worker<K> {
     watched: Watched,
     is_last: bool,
     metrics: Arc<Metrics>,
-    /// Held while content larger than [`ORDINARY`] is in memory.
-    large: Mutex<()>,
-    max_content: usize,
-    max_stored: u64,
+    memory: Arc<Memory>,
 }
 
 /// The log that a worker is busy with.
@@ -441,6 +461,34 @@ impl<K: LogSink> Worker<K> {
         self.log(at).1.size()
     }
 
+    fn is_full(&self, work: &Work<K::Batch>) -> bool {
+        self.sink.as_ref().zip(work.rows.as_ref()).is_some_and(|(sink, rows)| sink.is_full(rows))
+    }
+
+    /// Takes fetched logs in, in order, until there is no more room for what they come to.
+    fn process_all(&self, fetched: Vec<Option<Fetched>>, mut work: Work<K::Batch>) -> Result<Work<K::Batch>, K::Error> {
+        for log in fetched {
+            let outcome = match log {
+                Some(log) => self.process(log, work.rows.as_mut())?,
+                // The default is a log that the stopped run did not come to.
+                None => LogOutcome::default(),
+            };
+            work.part.add(outcome, &self.metrics);
+            work.next += 1;
+            if self.is_full(&work) {
+                break;
+            }
+        }
+        Ok(work)
+    }
+
+    fn put_part(&self, mut work: Work<K::Batch>) -> Result<Work<K::Batch>, K::Error> {
+        if let Some((sink, rows)) = self.sink.as_ref().zip(work.rows.as_mut()) {
+            sink.put_part(rows)?;
+        }
+        Ok(work)
+    }
+
     fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>) -> Result<LogOutcome, K::Error> {
         let Fetched { at, object, body, .. } = fetched;
         let (plan, log) = self.log(at);
@@ -448,13 +496,21 @@ impl<K: LogSink> Worker<K> {
             return Ok(LogOutcome { kind: Kind::Later(at), ..LogOutcome::default() });
         }
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
+            let (mut alone, mut large) = (None, Vec::new());
             let bytes = match &body {
                 Ok(Body::Bytes(bytes)) => Ok(bytes.as_ref()),
-                Ok(Body::File(file)) => file.read(stored, self.max_stored).map(|()| stored.as_slice()),
+                Ok(Body::File(file)) => match file.read(stored, self.memory.ordinary() as u64 / 4) {
+                    Err(SourceError::TooLarge { .. }) => {
+                        alone = Some(self.memory.alone());
+                        let read = file.read(&mut large, self.memory.max_stored());
+                        read.map(|()| large.as_slice())
+                    }
+                    read => read.map(|()| stored.as_slice()),
+                },
                 Err(error) => Err(error.clone()),
             };
             match bytes {
-                Ok(stored) => self.judge(AtHand { plan, log, key: &object.key, stored }, content, rows),
+                Ok(stored) => self.judge(AtHand { plan, log, key: &object.key, stored }, alone, content, rows),
                 Err(error) => Ok(unread(log, &object.key, &error)),
             }
         });
@@ -466,29 +522,27 @@ impl<K: LogSink> Worker<K> {
         Ok(outcome)
     }
 
+    /// Judges a log's stored bytes; `alone` is held for those that are large.
     fn judge(
         &self,
         at_hand: AtHand<'_>,
+        alone: Option<MutexGuard<'_, ()>>,
         content: &mut Content,
         rows: Option<&mut K::Batch>,
     ) -> Result<LogOutcome, K::Error> {
         let AtHand { plan, log, key, stored } = at_hand;
-        let inflated = gunzip::inflate(stored, ORDINARY.min(self.max_content), content);
+        let inflated = gunzip::inflate(stored, self.memory.ordinary(), content);
         if !inflated.over_cap {
             return self.judge_content(at_hand, &inflated, content, rows);
         }
-        // One at a time: a poisoned lock only means that another such log ended in a panic.
-        let alone = self.large.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _alone = alone.unwrap_or_else(|| self.memory.alone());
         let mut large = std::mem::take(content);
-        let inflated = gunzip::inflate(stored, self.max_content, &mut large);
-        let outcome = if inflated.over_cap {
+        let inflated = gunzip::inflate(stored, self.memory.max_content(), &mut large);
+        if inflated.over_cap {
             drop(large);
-            Ok(judge_pieces(plan, log, key, stored, self.sink.is_some()))
-        } else {
-            self.judge_content(at_hand, &inflated, &large, rows)
-        };
-        drop(alone);
-        outcome
+            return Ok(judge_pieces(plan, log, key, stored, self.sink.is_some()));
+        }
+        self.judge_content(at_hand, &inflated, &large, rows)
     }
 
     fn judge_content(

@@ -16,6 +16,7 @@ pub mod duplicates;
 pub mod heads;
 pub mod key_archive;
 pub mod logs;
+pub mod memory;
 pub mod plan;
 pub mod rows;
 pub mod run;
@@ -54,6 +55,8 @@ pub struct Context<S> {
     pub concurrency: usize,
     /// Bytes that may be held at once.
     pub max_memory: usize,
+    /// The shares of them.
+    pub memory: Arc<memory::Memory>,
     /// The CPU workers.
     pub workers: Arc<rayon::ThreadPool>,
     /// Bounds requests in flight over all stages.

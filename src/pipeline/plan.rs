@@ -112,7 +112,7 @@ impl PlacePlan {
         period: &Period,
         findings: &mut Findings,
     ) -> Self {
-        let Judged { place, holdings, roots, conclusion } = judged;
+        let Judged { place, holdings, roots, all_roots, conclusion } = judged;
         let (place, roots) = (place.clone(), std::mem::take(roots));
         let (logs_found, listings) = (std::mem::take(&mut holdings.logs), std::mem::take(&mut conclusion.listings));
         let coverage: Vec<Coverage> = roots
@@ -120,11 +120,13 @@ impl PlacePlan {
             .map(|root| Coverage::of(conclusion.windows.get(&root.prefix).cloned().unwrap_or_default()))
             .collect();
         let unknown = Coverage::of(conclusion.unknown.clone());
-        let is_blind = roots.iter().any(|root| {
-            let digests = format!("{}{}/{DIGEST_FOLDER}/{}/", root.prefix, place.account, place.region);
-            not_listed.iter().any(|folder| digests.starts_with(folder) || folder.starts_with(&digests))
-        });
-        let is_directory = roots.iter().all(|root| root.bucket.is_empty());
+        let every_root = || all_roots.iter().chain(&roots);
+        let is_blind = !not_listed.is_empty()
+            && every_root().any(|root| {
+                let digests = format!("{}{}/{DIGEST_FOLDER}/{}/", root.prefix, place.account, place.region);
+                not_listed.iter().any(|folder| digests.starts_with(folder) || folder.starts_with(&digests))
+            });
+        let is_directory = every_root().all(|root| root.bucket.is_empty());
         let mut listings = Listings::of(listings, is_directory, findings);
         let (mut uncovered, mut before) = (BTreeMap::<_, Uncovered>::new(), BeforeFirst::default());
         let mut logs = Vec::with_capacity(logs_found.len());

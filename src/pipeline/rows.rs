@@ -6,12 +6,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
+use jiff::tz::Offset;
 
 use super::duplicates::{DuplicateCounter, SeenRecords};
 use super::logs::{Integrity, LogContent, LogSink};
-use super::plan::Listed;
+use super::plan::{Listed, LogPlace};
+use crate::archive::key::{self, ObjectName};
 use crate::columns::schema::position;
-use crate::columns::{RowBuilder, Rows, Source, Texts, Values};
+use crate::columns::{Dated, RowBuilder, Rows, Source, Texts, Values};
 use crate::event::{Entry, Field, Recall, Record, Records as Walker};
 use crate::report::{OutputFile, Records};
 use crate::sink::{Area, Encoder, Partition, Partitioning, RowGroup, SinkError, Store, Table};
@@ -65,9 +67,14 @@ struct Workshop {
 pub struct RowBatch {
     workshop: Workshop,
     encoded: Vec<(Partition, RowGroup)>,
+    /// Bytes that they take.
+    encoded_bytes: usize,
     /// Hashes of the events that the rows are of.
     events: Vec<u64>,
 }
+
+/// Hashes of events that a batch holds before they are counted.
+const EVENTS_HELD: usize = 1 << 18;
 
 impl RowWriter {
     /// Writes a table to a place that was claimed for it.
@@ -91,17 +98,27 @@ impl RowWriter {
         builder: &mut RowBuilder,
         encoder: &mut Encoder,
         encoded: &mut Vec<(Partition, RowGroup)>,
-    ) -> Result<(), SinkError> {
+    ) -> Result<usize, SinkError> {
         if builder.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let mut bytes = 0;
         let rows = builder.rows();
         let order = Order::of(&rows, self.partitioning);
         for (partition, rows_of_it) in order.partitions(area) {
-            encoded.push((partition, encoder.encode(&rows, rows_of_it)?));
+            let group = encoder.encode(&rows, rows_of_it)?;
+            bytes += group.held_bytes();
+            encoded.push((partition, group));
         }
-        builder.clear();
-        Ok(())
+        builder.clear(self.batch_bytes * 5 / 4);
+        Ok(bytes)
+    }
+
+    /// Counts the events that were met.
+    fn count(&self, met: &mut Vec<u64>) -> Result<(), SinkError> {
+        let counted = self.duplicates.add(met).map_err(temporary);
+        met.clear();
+        counted
     }
 
     /// Whether a record of `events` is kept.
@@ -149,11 +166,11 @@ impl LogSink for RowWriter {
             quarantine: RowBuilder::new(self.raw),
             encoder: Encoder::default(),
         };
-        RowBatch { workshop: idle.unwrap_or_else(new), encoded: Vec::new(), events: Vec::new() }
+        RowBatch { workshop: idle.unwrap_or_else(new), encoded: Vec::new(), encoded_bytes: 0, events: Vec::new() }
     }
 
     fn take(&self, batch: &mut RowBatch, log: &LogContent<'_>) -> Result<Records, SinkError> {
-        let RowBatch { workshop, encoded, events: met } = batch;
+        let RowBatch { workshop, encoded, encoded_bytes, events: met } = batch;
         let Workshop { recall, events, quarantine, encoder } = workshop;
         let is_quarantined = matches!(log.integrity, Integrity::Altered | Integrity::Unlisted);
         let sha256 = log.hash.to_string();
@@ -165,13 +182,13 @@ impl LogSink for RowWriter {
             match entry {
                 Entry::Record(record) if is_quarantined => {
                     records.quarantined += 1;
-                    quarantine.append(&record, &source);
+                    records.strayed += strayed(quarantine.append(&record, &source));
                 }
                 Entry::Record(record) => {
                     met.extend(self.event(&record));
                     if self.keeps(&record, source.integrity) {
                         records.written += 1;
-                        events.append(&record, &source);
+                        records.strayed += strayed(events.append(&record, &source));
                     } else {
                         records.deduplicated += 1;
                     }
@@ -181,11 +198,14 @@ impl LogSink for RowWriter {
                     quarantine.append_malformed(&malformed, &source);
                 }
             }
-            for (area, builder) in [(Area::Events, &mut *events), (Area::Quarantine, &mut *quarantine)] {
-                if builder.held_bytes() >= self.batch_bytes {
+            if events.held_bytes() + quarantine.held_bytes() >= self.batch_bytes {
+                for (area, builder) in [(Area::Events, &mut *events), (Area::Quarantine, &mut *quarantine)] {
                     builder.end_log(&source);
-                    self.encode(area, builder, encoder, encoded)?;
+                    *encoded_bytes += self.encode(area, builder, encoder, encoded)?;
                 }
+            }
+            if met.len() >= EVENTS_HELD {
+                self.count(met)?;
             }
         }
         events.end_log(&source);
@@ -193,21 +213,37 @@ impl LogSink for RowWriter {
         Ok(records)
     }
 
-    fn end(&self, batch: &mut RowBatch) -> Result<(), SinkError> {
-        let RowBatch { workshop: Workshop { events, quarantine, encoder, .. }, encoded, .. } = batch;
-        self.encode(Area::Events, events, encoder, encoded)?;
-        self.encode(Area::Quarantine, quarantine, encoder, encoded)
+    fn is_full(&self, batch: &RowBatch) -> bool {
+        batch.encoded_bytes >= self.batch_bytes
     }
 
-    fn put(&self, batch: RowBatch) -> Result<(), SinkError> {
-        self.duplicates.add(&batch.events).map_err(temporary)?;
+    fn end(&self, batch: &mut RowBatch) -> Result<(), SinkError> {
+        let RowBatch { workshop: Workshop { events, quarantine, encoder, .. }, encoded, encoded_bytes, .. } = batch;
+        for (area, builder) in [(Area::Events, events), (Area::Quarantine, quarantine)] {
+            *encoded_bytes += self.encode(area, builder, encoder, encoded)?;
+        }
+        Ok(())
+    }
+
+    fn put_part(&self, batch: &mut RowBatch) -> Result<(), SinkError> {
+        self.count(&mut batch.events)?;
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        for (partition, group) in batch.encoded {
+        for (partition, group) in batch.encoded.drain(..) {
             table.append(partition, group)?;
         }
+        batch.encoded_bytes = 0;
+        Ok(())
+    }
+
+    fn put(&self, mut batch: RowBatch) -> Result<(), SinkError> {
+        self.put_part(&mut batch)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(batch.workshop);
         Ok(())
     }
+}
+
+fn strayed(dated: Dated) -> u64 {
+    u64::from(dated == Dated::ByItsLog)
 }
 
 fn temporary(source: std::io::Error) -> SinkError {
@@ -227,8 +263,30 @@ fn source_of<'a>(log: &LogContent<'a>, sha256: &'a str) -> Source<'a> {
             Listed::Unlisted | Listed::Impossible | Listed::Uncovered | Listed::Pending => None,
         },
         integrity: log.integrity.as_str(),
-        day: log.log.day().map_or(0, days),
+        day: folder_day(log).or_else(|| first_day(log.content)).map_or(0, days),
     }
+}
+
+/// The day of a log's folder; of its digest's, where a digest lists it under a name that no log has.
+fn folder_day(log: &LogContent<'_>) -> Option<Date> {
+    let named = |key: &str| match key::parse(key).name {
+        ObjectName::Log(_, name) => Some(name.day),
+        ObjectName::Digest(_, name) => Some(Offset::UTC.to_datetime(name.end).date()),
+        _ => None,
+    };
+    match (&log.log.place, &log.log.listed) {
+        (LogPlace::Object(_) | LogPlace::Odd(_), _) => log.log.day(),
+        (LogPlace::Recorded(object), Listed::Yes { digest, .. }) => named(&object.key).or_else(|| named(digest)),
+        (LogPlace::Recorded(object), _) => named(&object.key),
+    }
+}
+
+/// The day of the first time in a log, for one that lies in no day's folder.
+fn first_day(content: &[u8]) -> Option<Date> {
+    const KEY: &[u8] = b"\"eventTime\":\"";
+    let after = memchr::memmem::find(content, KEY)? + KEY.len();
+    let time = str::from_utf8(content.get(after..after + "2026-01-02T03:04:05Z".len())?).ok()?;
+    time.parse().ok().map(|time| Offset::UTC.to_datetime(time).date())
 }
 
 /// Days since 1970.

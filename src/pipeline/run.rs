@@ -107,13 +107,13 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let remembered = Listed::of(context, &archive.prefix, &inventory);
     let mut known = Known::of(&inventory, &context.scope);
     let not_listed: Arc<[String]> = not_listed.into();
-    let places = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
+    let (places, told) = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
+    findings.merge(told);
     let mut totals = Totals::default();
     let mut plans = Vec::with_capacity(places.len());
-    for Planned { plan, conclusion, told } in places {
+    for Planned { plan, conclusion, .. } in places {
         known.note(&plan, &conclusion);
-        totals.take(conclusion, context, &mut findings);
-        findings.merge(told);
+        totals.take(conclusion, context);
         plans.push(plan);
     }
     let kinds: BTreeSet<LogKind> = plans.iter().flat_map(|plan| &plan.kinds_named).copied().collect();
@@ -229,9 +229,10 @@ async fn judge_places<S: Source, K: KeyService>(
     inventory: &mut Inventory,
     not_listed: &Arc<[String]>,
     period: &Period,
-) -> Vec<Planned> {
+) -> (Vec<Planned>, Findings) {
     let places = std::mem::take(&mut inventory.places);
-    let listed = digests::Listed { bucket: &archive.bucket, prefix: &archive.prefix, roots: &inventory.roots };
+    let roots: Arc<[Root]> = inventory.roots.as_slice().into();
+    let listed = digests::Listed { bucket: &archive.bucket, prefix: &archive.prefix, roots: &roots };
     let digests_begun = context.concurrency.saturating_mul(2).min(Semaphore::MAX_PERMITS);
     let room = &Semaphore::new(digests_begun);
     let judging =
@@ -243,13 +244,19 @@ async fn judge_places<S: Source, K: KeyService>(
             let plan = move || {
                 let mut told = Findings::default();
                 let plan = PlacePlan::new(&mut judged, &not_listed, &scope, &period, &mut told);
+                told.extend(std::mem::take(&mut judged.conclusion.findings));
                 Planned { plan, conclusion: judged.conclusion, told }
             };
             context.compute(plan).await
         });
-    let mut planned: Vec<Planned> = stream::iter(judging).buffer_unordered(context.concurrency).collect().await;
+    let (mut planned, mut findings) = (Vec::<Planned>::new(), Findings::default());
+    let mut judged = std::pin::pin!(stream::iter(judging).buffer_unordered(context.concurrency));
+    while let Some(mut place) = judged.next().await {
+        findings.merge(std::mem::take(&mut place.told));
+        planned.push(place);
+    }
     planned.sort_by(|a, b| a.plan.place.cmp(&b.plan.place));
-    planned
+    (planned, findings)
 }
 
 #[derive(Default)]
@@ -263,10 +270,9 @@ struct Totals {
 }
 
 impl Totals {
-    fn take<S>(&mut self, conclusion: Conclusion, context: &Context<S>, findings: &mut Findings) {
+    fn take<S>(&mut self, conclusion: Conclusion, context: &Context<S>) {
         self.digests.add(Outcomes::from(conclusion.outcomes));
         self.addresses.join(conclusion.addresses);
-        findings.extend(conclusion.findings);
         self.breaks.extend(conclusion.breaks);
         self.at_heads.extend(conclusion.at_heads);
         self.reaches.extend(conclusion.reaches);

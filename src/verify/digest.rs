@@ -8,10 +8,26 @@
 use jiff::Timestamp;
 use simd_json::{ErrorType, Node, StaticNode};
 
+use crate::finding::{MAX_TEXT, cut};
 use crate::sha256::Sha256;
+
+/// The largest content that is believed to be a digest's, in bytes: an entry takes about 400, so that this is 40,000 logs in
+/// an hour of one account and Region.
+pub const MAX_CONTENT: usize = 16 << 20;
 
 /// Nesting that CloudTrail's digests never come near.
 const MAX_DEPTH: usize = 32;
+
+/// Bytes that each quotation mark, bracket, comma and colon has on average in a digest, at least; in CloudTrail's it is 9.
+/// What a parser takes in memory goes by their number, and not by the content's length.
+const MIN_BYTES_PER_TOKEN: usize = 6;
+
+/// Tokens that a digest may have whatever its length.
+const MIN_TOKENS: usize = 1_000;
+
+/// Longest text that is taken over from a digest, in bytes: S3's keys are at most 1,024, and a signature by the largest key
+/// that is used is as long in hex.
+const MAX_FIELD: usize = 1_024;
 
 /// The algorithm CloudTrail signs with.
 pub const SIGNATURE_ALGORITHM: &str = "SHA256withRSA";
@@ -124,8 +140,15 @@ impl Digest {
         if content.starts_with(&[0xef, 0xbb, 0xbf]) {
             return fail("it starts with a byte order mark");
         }
-        if too_deep(content) {
+        if content.len() > MAX_CONTENT {
+            return fail(format!("it is longer than {MAX_CONTENT} bytes"));
+        }
+        let shape = Shape::of(content);
+        if shape.too_deep {
             return fail(format!("it nests deeper than {MAX_DEPTH} levels"));
+        }
+        if shape.tokens > MIN_TOKENS.max(content.len() / MIN_BYTES_PER_TOKEN) {
+            return fail(format!("it has {} values and marks in {} bytes", shape.tokens, content.len()));
         }
         let (mut copy, mut plain);
         copy = content.to_vec();
@@ -200,11 +223,11 @@ impl Digest {
 }
 
 fn fail<T>(why: impl Into<String>) -> Result<T, Malformed> {
-    Err(Malformed(why.into()))
+    Err(Malformed(cut(why, MAX_TEXT)))
 }
 
 fn time(field: &str, text: &str) -> Result<Timestamp, Malformed> {
-    text.parse().map_err(|_| Malformed(format!("{field} is {text:?}, not a time")))
+    text.parse().or_else(|_| fail(format!("{field} is {text:?}, not a time")))
 }
 
 fn recorded(object: &Object<'_, '_>, bucket: &str, key: &str) -> Result<Recorded, Malformed> {
@@ -217,7 +240,7 @@ fn hash(object: &Object<'_, '_>, value: &str, algorithm: &str) -> Result<(Sha256
         return fail(format!("{algorithm} is {named:?}, not {HASH_ALGORITHM}"));
     }
     let text = object.text(value)?;
-    let hash = Sha256::from_hex(text).ok_or_else(|| Malformed(format!("{value} is {text:?}, not 64 hex digits")))?;
+    let Some(hash) = Sha256::from_hex(text) else { return fail(format!("{value} is {text:?}, not 64 hex digits")) };
     Ok((hash, text.bytes().any(|b| b.is_ascii_uppercase())))
 }
 
@@ -248,7 +271,7 @@ fn entries(digest: &Object<'_, '_>) -> Result<Vec<Entry>, Malformed> {
     let Some(Node::Array { len, .. }) = digest.value("logFiles").map(|at| digest.nodes[at]) else {
         return fail("logFiles is not a list");
     };
-    let mut entries = Vec::with_capacity(len);
+    let mut entries = Vec::new();
     let mut at = digest.value("logFiles").map_or(0, |at| at + 1);
     for _ in 0..len {
         let entry =
@@ -294,6 +317,7 @@ impl<'t, 'j> Object<'t, 'j> {
 
     fn text_or_null(&self, field: &str) -> Result<Option<&'j str>, Malformed> {
         match self.value(field).map(|at| self.nodes[at]) {
+            Some(Node::String(text)) if text.len() > MAX_FIELD => fail(format!("{field} is {} bytes long", text.len())),
             Some(Node::String(text)) => Ok(Some(text)),
             Some(Node::Static(StaticNode::Null)) => Ok(None),
             Some(_) => fail(format!("{field} is not a text")),
@@ -377,24 +401,33 @@ fn is_number(text: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Whether brackets outside strings nest deeper than any digest does. A linear look, before anything recurses.
-fn too_deep(content: &[u8]) -> bool {
-    let (mut depth, mut rest) = (0_usize, content);
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'"' => rest = behind_string(rest),
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return true;
+/// What a document costs to parse, from a linear look before anything is parsed or recurses.
+struct Shape {
+    /// Brackets outside strings nest deeper than any digest's do.
+    too_deep: bool,
+    /// Strings, brackets, commas and colons. Each value but the first has one of the last three before it.
+    tokens: usize,
+}
+
+impl Shape {
+    fn of(content: &[u8]) -> Self {
+        let (mut depth, mut deepest, mut tokens, mut rest) = (0_usize, 0, 0, content);
+        while let Some((&byte, after)) = rest.split_first() {
+            rest = after;
+            match byte {
+                b'"' => rest = behind_string(rest),
+                b'[' | b'{' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
                 }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b',' | b':' => {}
+                _ => continue,
             }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
+            tokens += 1;
         }
+        Self { too_deep: deepest > MAX_DEPTH, tokens }
     }
-    false
 }
 
 /// What follows a string, of which `text` is what follows its first quote.
@@ -449,6 +482,28 @@ mod tests {
     }
 
     #[test]
+    fn a_document_of_marks_is_refused_before_it_is_parsed() {
+        for piece in ["1,", "[],", "{},", "\"\",", ",", ":", "[", "{\"a\":1},"] {
+            let document = format!("[{}1]", piece.repeat(1_000_000));
+            let Malformed(why) = Digest::parse(document.as_bytes()).expect_err("no digest");
+            assert!(why.contains("values and marks") || why.contains("nests deeper"), "{piece}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_text_longer_than_any_of_a_digest_is_told_by_its_length() {
+        let long = "x".repeat(1 << 20);
+        for document in [
+            format!("{{\"digestEndTime\":\"{long}\"}}"),
+            format!("{{\"{long}\":1,\"{long}\":2}}"),
+            format!("{{\"digestEndTime\":\"{}\"}}", "x".repeat(MAX_FIELD + 1)),
+        ] {
+            let Malformed(why) = Digest::parse(document.as_bytes()).expect_err("no digest");
+            assert!(why.len() < MAX_TEXT + 30, "{}", why.len());
+        }
+    }
+
+    #[test]
     fn brackets_count_outside_texts_alone() {
         let open = |levels: usize| "[".repeat(levels);
         for (document, deep) in [
@@ -464,7 +519,7 @@ mod tests {
             (format!("{}\"]]]]\",{}", open(30), open(3)), true),
             (format!("{}]]{}", open(30), open(4)), false),
         ] {
-            assert_eq!(too_deep(document.as_bytes()), deep, "{document}");
+            assert_eq!(Shape::of(document.as_bytes()).too_deep, deep, "{document}");
         }
     }
 }

@@ -4,16 +4,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::digest::{Digest, Malformed, Recorded, Relocation, is_alias};
+use super::digest::{Digest, Entry, MAX_CONTENT, Malformed, Recorded, Relocation, is_alias};
 use super::window::Window;
 use crate::archive::key::DigestName;
 use crate::finding::{Finding, FindingId};
-use crate::gunzip::{self, Damage};
+use crate::gunzip::{self, Damage, Inflated};
 use crate::sha256::Sha256;
 use crate::source::{DigestMetadata, SourceError};
 
-/// The largest digest content that is believed to be one; a digest entry takes about 400 bytes.
-const MAX_CONTENT: usize = 64 << 20;
+/// Bytes that a text takes in memory beside its own, at most.
+const ALLOCATION: usize = 32;
 
 /// What a digest object turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct DigestObject {
     standing: Option<Standing>,
     problem: Option<Finding>,
     recovered: bool,
+    /// What it lists was let go, to be read again once its signature holds.
+    let_go: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +65,7 @@ pub(super) struct Content {
 impl DigestObject {
     /// A digest that could not be read.
     pub fn unreadable(name: DigestName, place: Recorded, why: SourceError) -> Self {
-        Self { name, place, content: Err(why), standing: None, problem: None, recovered: false }
+        Self { name, place, content: Err(why), standing: None, problem: None, recovered: false, let_go: false }
     }
 
     /// Inflates, hashes and parses a digest's stored bytes. CPU work.
@@ -75,7 +77,19 @@ impl DigestObject {
         moves: &[Relocation],
     ) -> Self {
         let mut content = gunzip::Content::default();
-        let inflated = gunzip::inflate(stored, MAX_CONTENT, &mut content);
+        // One byte more tells that it is too long.
+        let inflated = gunzip::inflate(stored, MAX_CONTENT + 1, &mut content);
+        Self::of(name, place, (&content, inflated), metadata, moves)
+    }
+
+    /// Hashes and parses a digest's content. CPU work.
+    pub fn of(
+        name: DigestName,
+        place: Recorded,
+        (content, inflated): (&[u8], Inflated),
+        metadata: DigestMetadata,
+        moves: &[Relocation],
+    ) -> Self {
         let reading = |bytes: &[u8]| {
             let mut digest = Digest::parse(bytes);
             if let Ok(digest) = &mut digest {
@@ -86,13 +100,63 @@ impl DigestObject {
             }
             Reading { hash: Sha256::of(bytes), digest }
         };
-        let mut readings = vec![reading(&content)];
+        let mut readings = vec![reading(content)];
         if inflated.has(Damage::SeveralMembers) {
             let first = usize::try_from(inflated.first_member).unwrap_or(content.len()).min(content.len());
             readings.push(reading(&content[..first]));
         }
         let content = Content { metadata, damage: inflated.damage, readings, signed: 0 };
-        Self { name, place, content: Ok(content), standing: None, problem: None, recovered: false }
+        Self { name, place, content: Ok(content), standing: None, problem: None, recovered: false, let_go: false }
+    }
+
+    /// Bytes that what it lists takes in memory.
+    pub fn listed_bytes(&self) -> usize {
+        // Two texts, each in memory of its own.
+        let texts = |entry: &Entry| size_of::<Entry>() + entry.log.bucket.len() + entry.log.key.len() + 2 * ALLOCATION;
+        self.readings().iter().flat_map(|reading| &reading.digest).flat_map(|digest| &digest.entries).map(texts).sum()
+    }
+
+    /// Lets go of what it lists.
+    pub fn let_go(&mut self) {
+        let Ok(content) = &mut self.content else { return };
+        for digest in content.readings.iter_mut().flat_map(|reading| &mut reading.digest) {
+            self.let_go |= !digest.entries.is_empty();
+            digest.entries = Vec::new();
+        }
+    }
+
+    /// Whether its signature holds and what it lists was let go.
+    pub fn is_wanted_again(&self) -> bool {
+        self.let_go && self.verified().is_some()
+    }
+
+    /// Takes over what it lists from the same object that was read again; it must have the content that was signed.
+    pub fn take_listed(&mut self, again: Self) {
+        self.let_go = false;
+        let hash = self.hash();
+        let why = match again.content {
+            Ok(again) => {
+                let same = again.readings.into_iter().find(|reading| Some(reading.hash) == hash);
+                if let (Some(Reading { digest: Ok(same), .. }), Ok(content)) = (same, &mut self.content)
+                    && let Ok(digest) = &mut content.readings[content.signed].digest
+                {
+                    digest.entries = same.entries;
+                    return;
+                }
+                "its content changed during the run".to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        let sentence = format!("the digest cannot be read again: {why}");
+        let finding = Finding::new(FindingId::DigestUnreadable, &self.place.key, sentence);
+        self.settle(
+            Standing::Unreadable,
+            Some(finding.with_hint("run again; a larger --max-memory spares reading it twice")),
+        );
+    }
+
+    fn readings(&self) -> &[Reading] {
+        self.content.as_ref().map_or(&[], |content| &content.readings)
     }
 
     /// Whether what was read is a digest, whatever it is worth.
@@ -176,9 +240,8 @@ impl DigestObject {
 
     /// Whether the content is a digest that says it belongs where the object lies.
     pub(super) fn claims_its_place(&self) -> bool {
-        let readings = self.content.as_ref().map(|content| content.readings.as_slice()).unwrap_or_default();
         let claims = |digest: &Digest| self.found_at(&digest.place) == self.place;
-        readings.iter().any(|reading| reading.digest.as_ref().is_ok_and(claims))
+        self.readings().iter().any(|reading| reading.digest.as_ref().is_ok_and(claims))
     }
 
     pub(super) fn settle(&mut self, standing: Standing, problem: Option<Finding>) {

@@ -71,6 +71,19 @@ pub struct RowGroup {
     pub rows: u64,
 }
 
+impl RowGroup {
+    /// Bytes that it takes in memory, roughly and rather too many: its pages, filters of up to 2.4 bytes a row in each of the
+    /// columns that have one, and what the footer says of each chunk.
+    pub fn held_bytes(&self) -> usize {
+        let pages: usize = self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum();
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        pages + rows.saturating_mul(NEEDLES.len() * 12 / 5) + self.chunks.len() * BYTES_PER_FOOTER_ENTRY
+    }
+}
+
+/// Bytes that what the footer says of a chunk takes.
+const BYTES_PER_FOOTER_ENTRY: usize = 1_500;
+
 /// Encodes row groups, one after another, in memory that is used again.
 #[derive(Default)]
 pub struct Encoder {
