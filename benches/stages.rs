@@ -25,7 +25,7 @@ use trailproof::sha256::{Sha256, decode_hex};
 use trailproof::sink::Encoder;
 use trailproof::verify::digest::Digest;
 use trailproof::verify::key_file;
-use trailproof::verify::keys::{Check, KeyRing};
+use trailproof::verify::keys::{Check, KeyRing, Origin};
 
 const BUSY: u32 = 200;
 const TINY: u32 = 8;
@@ -111,9 +111,9 @@ fn encode(bencher: Bencher<'_, '_>, records: u32) {
 #[divan::bench]
 fn rsa(bencher: Bencher<'_, '_>) {
     let corpus = Corpus::of(TINY);
-    let mut ring = KeyRing::from_files();
+    let mut ring = KeyRing::default();
     for key in key_file::parse(&corpus.public_keys).unwrap() {
-        ring.add(&key).unwrap();
+        ring.add(&key, Origin::File(String::new())).unwrap();
     }
     let signed: Vec<_> = corpus
         .digests

@@ -12,7 +12,7 @@ use trailproof::gunzip;
 use trailproof::sha256::{Sha256, encode_hex};
 use trailproof::verify::digest::Digest;
 use trailproof::verify::key_file;
-use trailproof::verify::keys::{Check, GivenKey, Key};
+use trailproof::verify::keys::{Check, GivenKey, Key, Origin};
 
 /// A parsed name renders to exactly the key that it was parsed from.
 pub fn key_names(data: &[u8]) {
@@ -55,8 +55,9 @@ pub fn digest_json(data: &[u8]) {
 /// No DER is a key whose signature of nothing holds.
 pub fn key_der(data: &[u8]) {
     let fingerprint = encode_hex(&Md5::digest(data));
-    let given = GivenKey { fingerprint, der: data.to_vec(), region: None, validity: None, fetched: None };
-    let Ok(key) = Key::read(&given) else { return };
+    let der = data.to_vec();
+    let given = GivenKey { fingerprint, der, region: None, validity: None, fetched: None, provenance: None };
+    let Ok(key) = Key::read(&given, Origin::KeptUnknown) else { return };
     for signature in [&[0; 256][..], &[1; 128], &[]] {
         assert_ne!(key.check(&Sha256([0; 32]), signature), Check::Holds);
     }

@@ -167,6 +167,10 @@ finding_ids! {
     CheckpointNew = "checkpoint-new", Warning;
     /// Keys that CloudTrail gave could not be kept for later runs.
     KeysNotKept = "keys-not-kept", Warning;
+    /// Keys came from an endpoint that is not CloudTrail's own.
+    KeysFromEndpoint = "keys-from-endpoint", Warning;
+    /// A kept key served of which nothing says who gave it.
+    KeyOriginUnknown = "key-origin-unknown", Warning;
     /// A log that is as delivered, or not covered, holds something that is not a record.
     RecordsMalformed = "records-malformed", Warning;
 }
@@ -271,6 +275,15 @@ impl Finding {
     pub fn cut(mut self) -> Self {
         self.members.truncate(MEMBERS_KEPT);
         self
+    }
+
+    /// Says what would mend it, where that is known.
+    #[must_use]
+    pub fn with_optional_hint(self, hint: Option<&str>) -> Self {
+        match hint {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
     }
 
     /// Says what would mend it.

@@ -269,6 +269,30 @@ pub struct Timings {
     pub stored_bytes: u64,
 }
 
+/// A public key that signatures held by, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct KeyUse {
+    /// The Region whose digests it signs.
+    pub region: Region,
+    /// Its fingerprint, as digests name it.
+    pub fingerprint: String,
+    /// The Region's partition.
+    pub partition: &'static str,
+    /// `cloudtrail` and `endpoint` (in this run), `kept` and `kept-unknown` (by an earlier one), or `file`.
+    pub origin: &'static str,
+    /// The endpoint or the file, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The access key id that it was given to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// When CloudTrail gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Timestamp>,
+    /// How many digests are signed with it.
+    pub used: u64,
+}
+
 /// The program that made the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tool {
@@ -322,6 +346,8 @@ pub struct Report {
     pub acknowledged: Vec<Acknowledgement>,
     /// Every chain.
     pub chains: Vec<ChainSummary>,
+    /// Every public key that served.
+    pub keys: Vec<KeyUse>,
     /// The checkpoint, when one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointFile>,

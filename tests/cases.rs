@@ -35,7 +35,9 @@ fn check(cases: Vec<Case>, run: impl Fn(&Case) -> Answer) {
 
 #[test]
 fn every_case_from_a_directory_ends_in_the_severity_it_should() {
-    let cases = cases().into_iter().filter(|case| !case.needs_s3()).collect();
+    let mut cases: Vec<Case> = cases().into_iter().filter(|case| !case.needs_s3()).collect();
+    // A file of keys cannot say that there is no such key; through S3, CloudTrail is asked.
+    cases.iter_mut().filter(|case| case.id == "D10").for_each(|case| case.want = "inconclusive".to_owned());
     check(cases, |case| {
         let archive = Archive::new();
         for object in &case.objects {

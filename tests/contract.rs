@@ -185,7 +185,10 @@ async fn every_page_of_public_keys_is_read() {
     let key = |n: usize| serde_json::json!({"Value": "AAEC", "Fingerprint": format!("{n:032x}")});
     server.store.set_keys((0..3).map(key).collect());
     let region = "eu-west-1".parse().unwrap();
-    let keys = aws(&server).await.public_keys(&region, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH).await.unwrap();
+    let then: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+    let fetched = aws(&server).await.public_keys(&region, then, then).await.unwrap();
+    assert_eq!((fetched.endpoint, fetched.caller.as_deref()), (server.url(), Some("test")));
+    let keys = fetched.keys;
     let fingerprints: Vec<String> = keys.iter().map(|key| key.fingerprint.clone()).collect();
     assert_eq!(fingerprints, (0..3).map(|n| format!("{n:032x}")).collect::<Vec<_>>());
     assert_eq!(keys[0].der, [0, 1, 2]);

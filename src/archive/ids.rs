@@ -82,6 +82,20 @@ impl Region {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The partition that the Region lies in, by its name.
+    pub fn partition(&self) -> &'static str {
+        let partitions = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+            ("eusc-", "aws-eusc"),
+        ];
+        partitions.into_iter().find(|(start, _)| self.0.starts_with(start)).map_or("aws", |(_, partition)| partition)
+    }
 }
 
 impl FromStr for Region {

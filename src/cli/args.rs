@@ -214,8 +214,8 @@ pub struct VerifyArgs {
     /// repeated as of the same time waits for the same logs and expects the same digests
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
     pub as_of: Option<Moment>,
-    /// Where to keep the keys that CloudTrail gives, for when it gives them no more [default: trailproof/keys in
-    /// $XDG_DATA_HOME or ~/.local/share]
+    /// Where to keep the keys that CloudTrail itself gives, for when it gives them no more [default: trailproof/keys in
+    /// $XDG_DATA_HOME or ~/.local/share; nowhere without an absolute one]
     #[arg(long, value_name = "DIR")]
     pub key_archive: Option<PathBuf>,
     /// Also write the report, as JSON, to this file
@@ -284,16 +284,16 @@ pub struct LimitArgs {
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "AWS access")]
 pub struct AwsArgs {
-    /// Profile of the shared configuration
+    /// Profile of the shared configuration; beats keys in the environment
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Role to assume, such as the audit account's cross-account role
     #[arg(long, value_name = "ARN")]
     pub role_arn: Option<String>,
-    /// Endpoint for S3 and CloudTrail, with path-style addressing
+    /// Endpoint for S3 and CloudTrail. Keys from it serve this run only, unless it is CloudTrail's own in the Region
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<String>,
-    /// Refuse a bucket that belongs to another account
+    /// Refuse an archive whose bucket belongs to another account
     #[arg(long, value_name = "ID")]
     pub expected_bucket_owner: Option<AccountId>,
 }

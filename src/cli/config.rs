@@ -17,13 +17,14 @@ use crate::checkpoint::Checkpoint;
 use crate::fetch::{Patience, Retry, Stop};
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
+use crate::pipeline::key_archive::KeyArchive;
 use crate::pipeline::{self, memory::Memory};
-use crate::source::SourceError;
-use crate::source::aws::{Aws, AwsOptions};
+use crate::source::aws::{AwsOnDemand, AwsOptions, endpoint};
 use crate::source::s3::S3Source;
+use crate::source::{Purpose, SourceError};
 use crate::verify::digest::{Recorded, Relocation};
 use crate::verify::key_file;
-use crate::verify::keys::KeyRing;
+use crate::verify::keys::{GivenKey, KeyRing, Origin};
 
 /// What was asked for, given what time it is.
 pub(super) fn scope(args: &ScopeArgs, now: Timestamp) -> Result<Scope, Failure> {
@@ -47,20 +48,32 @@ pub(super) fn scope(args: &ScopeArgs, now: Timestamp) -> Result<Scope, Failure> 
 
 /// Reads key files. A key that does not fit its fingerprint becomes a finding, not an error.
 pub(super) fn keys(files: &[PathBuf]) -> Result<(KeyRing, Vec<Finding>), Failure> {
-    let mut ring = KeyRing::from_files();
+    let mut ring = KeyRing::default();
     let mut findings = Vec::new();
     for file in files {
+        let name = file.display().to_string();
         let bytes = std::fs::read(file).with_context(|| file.display().to_string()).map_err(Failure::Usage)?;
         let given = key_file::parse(&bytes).with_context(|| file.display().to_string()).map_err(Failure::Usage)?;
+        if let Some(giver) = given.iter().find_map(other_giver) {
+            let sentence = format!("the saved keys came from {giver}, which is not CloudTrail's own endpoint");
+            let finding = Finding::new(FindingId::KeysFromEndpoint, &name, sentence);
+            findings.push(finding.with_hint("fetch them again without --endpoint-url and AWS_ENDPOINT_URL"));
+        }
         for key in given {
-            if let Err(error) = ring.add(&key) {
+            if let Err(error) = ring.add(&key, Origin::File(name.clone())) {
                 let sentence = format!("the saved key {} cannot be used: {error}", key.fingerprint);
-                let finding = Finding::new(FindingId::KeyFileCorrupt, file.display().to_string(), sentence);
+                let finding = Finding::new(FindingId::KeyFileCorrupt, &name, sentence);
                 findings.push(finding.with_hint("fetch the keys again with `trailproof keys fetch`"));
             }
         }
     }
     Ok((ring, findings))
+}
+
+/// Who gave a saved key, where the file says so and it was not CloudTrail itself.
+pub(super) fn other_giver(key: &GivenKey) -> Option<&str> {
+    let (from, region) = key.provenance.as_ref().zip(key.region.as_ref())?;
+    (!endpoint::is_cloudtrails_own(&from.endpoint, region)).then_some(from.endpoint.as_str())
 }
 
 /// Reads what operators accept.
@@ -79,11 +92,34 @@ pub(super) fn moves(from: &[ArchiveAddress], to: &ArchiveAddress) -> Vec<Relocat
     from.iter().map(|from| Relocation { from: place(from), to: place(to) }).collect()
 }
 
-/// Where keys are kept: as asked, or in the user's data directory.
-pub(super) fn key_archive(asked: Option<&Path>) -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+/// Where keys are kept: as asked, or in the user's data directory. Without one nothing is kept: a relative path would lead
+/// to wherever the command is run, which may be the very archive that is to be verified.
+pub(super) fn key_archive(asked: Option<&Path>, archive: &ArchiveAddress) -> Result<Option<KeyArchive>, Failure> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = || variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")));
-    asked.map_or_else(|| data().unwrap_or_default().join("trailproof/keys"), Path::to_owned)
+    let own = || data().map(|data| data.join("trailproof/keys"));
+    let Some(folder) = asked.map(Path::to_owned).or_else(own) else { return Ok(None) };
+    if !lies_within(&folder, archive) {
+        return Ok(Some(KeyArchive::new(folder)));
+    }
+    match asked {
+        None => Ok(None),
+        Some(folder) => {
+            let folder = folder.display();
+            Err(Failure::usage(anyhow::anyhow!(
+                "--key-archive {folder} lies in the archive; who wrote that could have written the keys"
+            )))
+        }
+    }
+}
+
+/// Whether a folder, which need not exist, lies in the archive.
+fn lies_within(folder: &Path, archive: &ArchiveAddress) -> bool {
+    let ArchiveAddress::Directory(archive) = archive else { return false };
+    let Ok(archive) = archive.canonicalize() else { return false };
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let known = absolute.ancestors().find_map(|above| above.canonicalize().ok());
+    known.is_some_and(|known| known.starts_with(&archive))
 }
 
 /// Memory to stay under when nothing is asked for, in bytes.
@@ -96,7 +132,8 @@ fn threads(limits: &LimitArgs) -> usize {
 }
 
 /// A source for a bucket. Where S3 does not answer, it is asked all the same: what cannot be listed is then told as that.
-pub(super) async fn bucket(aws: &Aws, bucket: &str, patience: Duration) -> Result<S3Source, SourceError> {
+pub(super) async fn bucket(aws: &AwsOnDemand, bucket: &str, patience: Duration) -> Result<S3Source, SourceError> {
+    let aws = aws.get().await?;
     let retry = Retry::new(Patience::of(patience).brief());
     match retry.run(|| S3Source::connect(aws, bucket)).await {
         Err(error) if error.is_transient() => S3Source::in_configured_region(aws, bucket).await,
@@ -142,12 +179,20 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 impl From<&AwsArgs> for AwsOptions {
     fn from(args: &AwsArgs) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
             profile: args.profile.clone(),
+            ambient_profile: variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE")),
+            ca_bundle: variable("AWS_CA_BUNDLE").map(PathBuf::from),
             role_arn: args.role_arn.clone(),
             endpoint_url: args.endpoint_url.clone(),
-            has_s3_endpoint: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty()),
             expected_bucket_owner: args.expected_bucket_owner.map(|account| account.to_string()),
         }
     }
+}
+
+/// A failure to reach AWS, with what would mend it.
+pub(super) fn unreachable(what: &str, error: &SourceError, purpose: Purpose) -> Failure {
+    let hint = error.hint_for(purpose).map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    Failure::usage(anyhow::anyhow!("{what}: {error}{hint}"))
 }

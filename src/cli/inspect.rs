@@ -20,15 +20,14 @@ use crate::acknowledge::Acknowledgements;
 use crate::archive::scope::Scope;
 use crate::finding::Finding;
 use crate::pipeline::Context;
-use crate::pipeline::digests::{KeyService, Keys};
-use crate::pipeline::key_archive::KeptKeys;
+use crate::pipeline::keys::{KeyService, Keys};
 use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
 use crate::pipeline::run::{self, Archive, Ending, RunError};
 use crate::report::{Clock, Output, Report, Tool};
 use crate::sink::{Claim, Partitioning, SinkError};
 use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
-use crate::source::{Source, SourceError};
+use crate::source::{Purpose, Source, SourceError};
 
 /// Runs `verify`.
 pub(super) fn verify(args: VerifyArgs) -> Result<Outcome, Failure> {
@@ -81,6 +80,8 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let signals = Signals::listen(&runtime).map_err(Failure::own)?;
     let moves = config::moves(&args.moved_from, &args.archive);
     let aws = Arc::new(AwsOnDemand::new(AwsOptions::from(&args.aws)));
+    runtime.block_on(aws.check()).map_err(unreachable_archive)?;
+    let key_archive = config::key_archive(args.key_archive.as_deref(), &args.archive)?;
     let place = match &table {
         Some(table) => {
             let open = Place::open(&table.dest, &runtime, &aws, table.kms_key.clone());
@@ -90,7 +91,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     };
     let keys = match (!args.public_keys.is_empty()).then_some(ring) {
         Some(ring) => Keys::Files(ring),
-        None => Keys::service(KeptKeys::new(aws.clone(), config::key_archive(args.key_archive.as_deref()), now)),
+        None => Keys::service(aws.clone()).with_archive(key_archive).asked_at(now),
     };
     let wanted = table.as_ref().zip(place.as_ref());
     let job = Job { args: &args, command, table: wanted, acknowledgements, key_findings, signals: &signals };
@@ -105,8 +106,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         }
         ArchiveAddress::S3 { bucket, prefix } => {
             let patience = args.limits.patience;
-            let connect =
-                async { config::bucket(aws.get().await, bucket, patience).await.map_err(unreachable_archive) };
+            let connect = async { config::bucket(&aws, bucket, patience).await.map_err(unreachable_archive) };
             let source = runtime.block_on(signals.or_stopped(connect))?;
             let clock = clock(&args, source.server_time_offset(), now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
@@ -168,8 +168,7 @@ fn clock(args: &VerifyArgs, server_ahead: Option<SignedDuration>, local: Timesta
 
 /// The bucket itself cannot be reached: nothing was looked at.
 fn unreachable_archive(error: SourceError) -> Failure {
-    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    Failure::Usage(anyhow!("the archive cannot be reached: {error}{hint}"))
+    config::unreachable("the archive cannot be reached", &error, Purpose::Listing)
 }
 
 struct Job<'a> {

@@ -1,6 +1,6 @@
 //! `keys fetch`.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use anyhow::anyhow;
 use jiff::Timestamp;
@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::args::FetchArgs;
 use super::text::{counted, plain};
 use super::{Failure, Outcome, config, output};
-use crate::pipeline::digests::KeyService as _;
+use crate::pipeline::keys::KeyService as _;
+use crate::source::Purpose;
 use crate::source::aws::{Aws, AwsOptions};
 use crate::verify::key_file;
 use crate::verify::keys::GivenKey;
@@ -26,11 +27,13 @@ pub(super) fn fetch(args: FetchArgs) -> Result<Outcome, Failure> {
     }
     let runtime = config::runtime()?;
     let keys = runtime.block_on(async {
-        let aws = Aws::load(AwsOptions::from(&args.aws)).await;
+        let unreachable = |what: &str, error| config::unreachable(what, &error, Purpose::Keys);
+        let aws =
+            Aws::load(AwsOptions::from(&args.aws)).await.map_err(|error| unreachable("CloudTrail's keys", error))?;
         let mut keys = Vec::new();
         for region in &args.region {
             let fetched = aws.list(region, window).await;
-            let fetched = fetched.map_err(|error| Failure::usage(anyhow!("CloudTrail's keys of {region}: {error}")))?;
+            let fetched = fetched.map_err(|error| unreachable(&format!("CloudTrail's keys of {region}"), error))?;
             if fetched.keys.is_empty() {
                 return Err(Failure::usage(anyhow!("CloudTrail has no keys of {region} for {window}")));
             }
@@ -39,6 +42,11 @@ pub(super) fn fetch(args: FetchArgs) -> Result<Outcome, Failure> {
         Ok(keys)
     })?;
     output::write_new(&args.out, key_file::write(&keys).as_bytes())?;
+    if let Some(giver) = keys.iter().find_map(config::other_giver) {
+        let told = format!("warning: the keys came from {giver}, which is not CloudTrail's own endpoint");
+        // When not even stderr can be written, the file says it too.
+        let _ = writeln!(io::stderr(), "{}", plain(&told));
+    }
     let told = format!("{} in {}", counted(keys.len() as u64, "key"), plain(&args.out.display().to_string()));
     Ok(Outcome::of(0).print(|out| writeln!(out, "{told}")))
 }

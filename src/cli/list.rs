@@ -17,9 +17,9 @@ use crate::archive::inventory::{Inventory, Tally};
 use crate::archive::key::{AccountRegion, DIGEST_FOLDER};
 use crate::finding::Finding;
 use crate::pipeline::discover::{self, Thoroughness};
-use crate::source::aws::{Aws, AwsOptions};
+use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
-use crate::source::{Source, SourceError};
+use crate::source::{Purpose, Source, SourceError};
 
 /// Names of objects that are not CloudTrail's, shown on a terminal.
 const NAMES_SHOWN: usize = 5;
@@ -38,8 +38,10 @@ pub(super) fn run(args: LsArgs) -> Result<Outcome, Failure> {
                 look(config::context(source, scope, Vec::new(), Arc::default(), &limits)?, "", "").await
             }
             ArchiveAddress::S3 { bucket, prefix } => {
-                let aws = Aws::load(AwsOptions::from(&args.aws)).await;
-                let source = config::bucket(&aws, bucket, args.patience).await.map_err(Failure::usage)?;
+                let unreachable =
+                    |error| config::unreachable("the archive cannot be reached", &error, Purpose::Listing);
+                let aws = AwsOnDemand::new(AwsOptions::from(&args.aws));
+                let source = config::bucket(&aws, bucket, args.patience).await.map_err(unreachable)?;
                 look(config::context(source, scope, Vec::new(), Arc::default(), &limits)?, bucket, prefix).await
             }
         }

@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 
 use super::values::ArchiveAddress;
-use super::{Failure, output};
+use super::{Failure, config, output};
 use crate::pipeline::upload::Bucket;
 use crate::sink::{Claim, Directory, REPORT, SinkError, Store};
+use crate::source::Purpose;
 use crate::source::aws::AwsOnDemand;
 use crate::source::s3::destination::Destination;
 
@@ -29,9 +30,13 @@ impl Place {
         match address {
             ArchiveAddress::Directory(path) => Ok(Self::Directory(Directory::at(path))),
             ArchiveAddress::S3 { bucket, prefix } => {
-                let destination = Destination::connect(aws.get().await, bucket, prefix, kms_key).await;
-                let destination = destination.with_context(|| format!("--out {address} cannot be reached"));
-                let destination = destination.map_err(Failure::Usage)?;
+                let connected = match aws.get().await {
+                    Ok(aws) => Destination::connect(aws, bucket, prefix, kms_key).await,
+                    Err(error) => Err(error),
+                };
+                let destination = connected.map_err(|error| {
+                    config::unreachable(&format!("--out {address} cannot be reached"), &error, Purpose::Table)
+                })?;
                 Ok(Self::Bucket(Bucket::new(destination, runtime.handle().clone())))
             }
         }

@@ -49,6 +49,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report, told: &Told<'_>, pain
     if let Some(file) = &report.checkpoint {
         row(out, "compared", &checkpoint(file))?;
     }
+    if let Some(keys) = keys(report) {
+        row(out, "keys", &keys)?;
+    }
     let timings = &report.timings;
     if timings.inflated_bytes > 0 {
         let rate = timings.inflated_bytes as f64 / timings.logs_seconds.max(0.001);
@@ -157,6 +160,24 @@ fn outcomes(outcomes: Outcomes) -> String {
         .map(|(number, word)| format!("{} {word}", count(number)))
         .collect();
     if told.is_empty() { "none".into() } else { told.join(" · ") }
+}
+
+/// Keys that CloudTrail did not give in this run, nor a file that was named.
+fn keys(report: &Report) -> Option<String> {
+    let kept: Vec<_> = report.keys.iter().filter(|key| key.origin.starts_with("kept")).collect();
+    let lent = report.keys.iter().filter(|key| key.origin == "endpoint").count() as u64;
+    let mut parts = Vec::new();
+    if !kept.is_empty() {
+        let since = kept.iter().filter_map(|key| key.fetched).min();
+        let age = since.map(|since| report.timings.started.duration_since(since).as_hours() / 24);
+        let age =
+            age.map_or_else(String::new, |days| format!(", the oldest {} ago", counted(days.max(0) as u64, "day")));
+        parts.push(format!("{} kept by earlier runs{age}", count(kept.len() as u64)));
+    }
+    if lent > 0 {
+        parts.push(format!("{} from an endpoint that is not CloudTrail's own", count(lent)));
+    }
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
 fn findings(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()> {

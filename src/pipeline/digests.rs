@@ -5,27 +5,25 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::tz::Offset;
-use tokio::sync::Mutex;
 
+use super::keys::{self, KeyService, Keys};
 use super::memory::Memory;
 use super::{Context, discover, spawn};
-use crate::archive::ids::Region;
 use crate::archive::inventory::{Holdings, Inventory, ListedDigest, Root, RootIndex};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::gunzip::{self, Content};
 use crate::metrics::Metrics;
+use crate::report::KeyUse;
 use crate::sha256::Sha256;
-use crate::source::aws::{Aws, AwsOnDemand};
 use crate::source::{Body, DigestMetadata, ObjectRef, Source, SourceError};
 use crate::verify::chain::{ChainId, Conclusion, Group};
 use crate::verify::digest::{MAX_CONTENT, Recorded, Relocation};
 use crate::verify::edges::Period;
-use crate::verify::keys::{GivenKey, KeyRing};
+use crate::verify::keys::KeyRing;
 use crate::verify::object::DigestObject;
 use crate::verify::reach::Outside;
-use crate::verify::window::{Coverage, Window};
 
 /// Stored digests larger than this are not read; a digest takes about 60 bytes a log, compressed.
 const MAX_STORED: u64 = 17 << 20;
@@ -36,94 +34,6 @@ const ORDINARY: usize = 1 << 20;
 
 /// Rounds of following pointers one by one, where what they lead to cannot be listed.
 const MAX_ROUNDS: usize = 10_000;
-
-/// Times for which CloudTrail is asked for keys, at most, for one account and Region.
-const MAX_KEY_QUERIES: usize = 32;
-
-/// CloudTrail's answer to a question for keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyAnswer {
-    /// The keys.
-    pub keys: Vec<GivenKey>,
-    /// Whether CloudTrail itself answered, so that a key it does not name does not exist.
-    pub complete: bool,
-    /// Why the keys could not be kept for later runs.
-    pub not_kept: Option<String>,
-}
-
-/// Asks CloudTrail for public keys.
-pub trait KeyService: Send + Sync + 'static {
-    /// The keys that CloudTrail signed with in a Region in this time.
-    ///
-    /// # Errors
-    /// [`SourceError`] when CloudTrail could not be asked.
-    fn list(&self, region: &Region, window: Window) -> impl Future<Output = Result<KeyAnswer, SourceError>> + Send;
-}
-
-/// Where keys come from.
-pub enum Keys<K> {
-    /// Files, read beforehand.
-    Files(KeyRing),
-    /// CloudTrail, in each digest's own Region; answers are kept by Region.
-    Service {
-        /// Whom to ask.
-        service: K,
-        /// What was answered.
-        cache: Mutex<BTreeMap<Region, Arc<Mutex<KeyRing>>>>,
-    },
-}
-
-impl<K: KeyService> Keys<K> {
-    /// Keys from CloudTrail.
-    pub fn service(service: K) -> Self {
-        Self::Service { service, cache: Mutex::default() }
-    }
-
-    /// The keys for the digests of a group.
-    async fn for_group<S>(
-        &self,
-        context: &Context<S>,
-        region: &Region,
-        group: &Group,
-        findings: &mut Vec<Finding>,
-    ) -> KeyRing {
-        let (service, cache) = match self {
-            Self::Files(ring) => return ring.clone(),
-            Self::Service { service, cache } => (service, cache),
-        };
-        let of_region = cache.lock().await.entry(region.clone()).or_default().clone();
-        let mut ring = of_region.lock().await;
-        let asked = Coverage::of(group.missing_keys(&ring));
-        for &window in asked.windows().iter().filter(|w| !ring.answered(**w)).take(MAX_KEY_QUERIES).collect::<Vec<_>>()
-        {
-            match context.unless_stopped(service.list(region, window)).await {
-                Ok(answer) => {
-                    if answer.complete && !answer.keys.is_empty() {
-                        ring.note_answer(window);
-                    }
-                    if let Some(why) = answer.not_kept {
-                        let sentence = format!("CloudTrail's keys could not be kept for later runs: {why}");
-                        let finding = Finding::new(FindingId::KeysNotKept, region.as_str(), sentence);
-                        findings.push(finding.with_hint("name a folder that can be written with --key-archive"));
-                    }
-                    for key in &answer.keys {
-                        if let Err(error) = ring.add(key) {
-                            let sentence = format!("CloudTrail's key {} cannot be used: {error}", key.fingerprint);
-                            findings.push(Finding::new(FindingId::KeyFileCorrupt, region.as_str(), sentence));
-                        }
-                    }
-                }
-                Err(error) => {
-                    let sentence = format!("CloudTrail's public keys for {window} could not be had: {error}");
-                    let finding = Finding::new(FindingId::KeyUnavailable, region.as_str(), sentence);
-                    let hint = "grant cloudtrail:ListPublicKeys, or pass saved keys with --public-keys";
-                    findings.push(finding.with_hint(hint));
-                }
-            }
-        }
-        ring.clone()
-    }
-}
 
 /// What the digests of one account and Region came to.
 pub struct Judged {
@@ -137,6 +47,8 @@ pub struct Judged {
     pub all_roots: Arc<[Root]>,
     /// What they prove.
     pub conclusion: Conclusion,
+    /// The keys that their signatures held by.
+    pub keys_used: Vec<KeyUse>,
 }
 
 /// What was listed of the archive.
@@ -199,12 +111,13 @@ pub async fn judge<S: Source, K: KeyService>(
     let remembered = Arc::new(remembered(context, listed.roots, &place));
     let digests = read_all(context, &mut old_places.unsigned, named).await;
     let mut group = Group { digests, earlier, outside, remembered, ..Group::default() };
+    let mut ring = Arc::new(KeyRing::default());
     for round in 0..=MAX_ROUNDS {
-        let ring = keys.for_group(context, &place.region, &group, &mut findings).await;
-        let of_place = place.clone();
+        ring = Arc::new(keys.for_group(context, &place.region, &group, &mut findings).await);
+        let (of_place, at_hand) = (place.clone(), ring.clone());
         group = context
             .compute(move || {
-                group.check(&of_place, &ring);
+                group.check(&of_place, &at_hand);
                 group.digests.iter_mut().filter(|digest| digest.verified().is_none()).for_each(DigestObject::let_go);
                 group
             })
@@ -224,11 +137,15 @@ pub async fn judge<S: Source, K: KeyService>(
         old_places.follow(context, &place, wanted, &mut group, &mut inventory, &mut findings).await;
     }
     let of_place = place.clone();
-    let mut conclusion = context.compute(move || group.conclude(&of_place, &period)).await;
+    let conclude = move || {
+        let used = keys::used(&of_place.region, &group, &ring);
+        (group.conclude(&of_place, &period), used)
+    };
+    let (mut conclusion, keys_used) = context.compute(conclude).await;
     conclusion.findings.extend(findings);
     inventory.settle();
     let holdings = inventory.places.remove(&place).unwrap_or_default();
-    Judged { place, holdings, roots: inventory.roots, all_roots: listed.roots.clone(), conclusion }
+    Judged { place, holdings, roots: inventory.roots, all_roots: listed.roots.clone(), conclusion, keys_used }
 }
 
 /// Where earlier runs verified digests of this account and Region, and the hash of their content.
@@ -499,25 +416,5 @@ async fn list_place<S: Source>(
             findings.push(Finding::new(FindingId::ListingFailed, folder, sentence));
             Inventory::default()
         }
-    }
-}
-
-impl KeyService for Aws {
-    async fn list(&self, region: &Region, window: Window) -> Result<KeyAnswer, SourceError> {
-        let fetched = self.public_keys(region, window.from, window.to).await?;
-        let given = fetched.into_iter().map(|key| GivenKey {
-            fingerprint: key.fingerprint,
-            der: key.der,
-            region: Some(region.clone()),
-            validity: Some(Window { from: key.valid_from, to: key.valid_to }),
-            fetched: None,
-        });
-        Ok(KeyAnswer { keys: given.collect(), complete: true, not_kept: None })
-    }
-}
-
-impl KeyService for Arc<AwsOnDemand> {
-    async fn list(&self, region: &Region, window: Window) -> Result<KeyAnswer, SourceError> {
-        self.get().await.list(region, window).await
     }
 }

@@ -26,7 +26,7 @@ use crate::archive::key::{AccountRegion, DIGEST_FOLDER, LogKind};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
-use crate::source::{ListRequest, NotFollowed, Page, Refused, Source, SourceError};
+use crate::source::{ListRequest, NotFollowed, Page, Purpose, Refused, Source, SourceError};
 
 /// Folders of a directory that are listed at once.
 const LOCAL_AT_ONCE: usize = 3;
@@ -179,10 +179,7 @@ async fn walk<S: Source>(
                 let folder = if work.prefix.is_empty() { "the archive" } else { work.prefix.as_str() };
                 let sentence = format!("the folder cannot be listed, so what it holds is unknown: {error}");
                 let finding = Finding::new(FindingId::ListingFailed, folder, sentence);
-                findings.push(match error.hint() {
-                    Some(hint) => finding.with_hint(hint),
-                    None => finding,
-                });
+                findings.push(finding.with_optional_hint(error.hint_for(Purpose::Listing)));
             }
         }
     }

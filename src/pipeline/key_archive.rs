@@ -1,119 +1,186 @@
 //! Keeps every key that CloudTrail ever gave, because nobody knows for how long it goes on giving them.
 //!
-//! One file a Region, in the shape of `keys fetch`. Answers of CloudTrail are added to it; where CloudTrail has no answer
-//! any more, or cannot be asked, the kept keys serve. They are never taken to be all there are.
+//! One file a Region, in the shape of `keys fetch`. Only CloudTrail's own answers are added, each key with who gave it, when
+//! and to whom; keys of other endpoints never are. Files of earlier versions name no giver: what they hold is of unknown
+//! origin. Kept keys are never taken to be all there are.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use tokio::sync::Mutex;
-
-use super::digests::{KeyAnswer, KeyService};
 use crate::archive::ids::Region;
-use crate::source::SourceError;
+use crate::source::aws::endpoint;
 use crate::verify::key_file;
-use crate::verify::keys::GivenKey;
-use crate::verify::window::Window;
+use crate::verify::keys::{GivenKey, Origin};
 
-/// Another key service, with an archive of what it answered.
-pub struct KeptKeys<K> {
-    inner: K,
+/// A folder of kept keys.
+#[derive(Debug, Clone)]
+pub struct KeyArchive {
     folder: PathBuf,
-    now: Timestamp,
-    /// One writer at a time.
-    writing: Mutex<()>,
 }
 
-impl<K> KeptKeys<K> {
-    /// Keeps the answers of `inner` in `folder`, which is made when it is first needed.
-    pub fn new(inner: K, folder: PathBuf, now: Timestamp) -> Self {
-        Self { inner, folder, now, writing: Mutex::default() }
+impl KeyArchive {
+    /// An archive in a folder, which is made when it is first needed.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     fn file(&self, region: &Region) -> PathBuf {
         self.folder.join(format!("{region}.json"))
     }
 
-    fn load(&self, region: &Region) -> Vec<GivenKey> {
-        // No file, or one that is damaged, holds no keys; each key that is read is checked against its fingerprint.
-        std::fs::read(self.file(region)).ok().and_then(|bytes| key_file::parse(&bytes).ok()).unwrap_or_default()
+    /// The kept keys of a Region, none where none were kept.
+    ///
+    /// # Errors
+    /// Those of reading; a file in another shape counts as one.
+    pub fn load(&self, region: &Region) -> io::Result<Vec<GivenKey>> {
+        match fs::read(self.file(region)) {
+            Ok(bytes) => key_file::parse(&bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
-    fn save(&self, region: &Region, fetched: &[GivenKey]) -> std::io::Result<()> {
-        let mut all: BTreeMap<String, GivenKey> =
-            self.load(region).into_iter().map(|key| (key.fingerprint.clone(), key)).collect();
-        let before = all.len();
-        for key in fetched {
-            let kept = || GivenKey { fetched: Some(self.now), ..key.clone() };
-            all.entry(key.fingerprint.clone()).or_insert_with(kept);
+    /// Where a kept key of a Region came from; none where it is not to be trusted: another Region's, or one whose giver was
+    /// not CloudTrail.
+    pub fn origin(key: &GivenKey, region: &Region) -> Option<Origin> {
+        if key.region.as_ref().is_some_and(|of| of != region) {
+            return None;
         }
-        if all.len() == before {
+        match &key.provenance {
+            None => Some(Origin::KeptUnknown),
+            Some(from) => endpoint::is_cloudtrails_own(&from.endpoint, region).then(|| Origin::Kept(from.clone())),
+        }
+    }
+
+    /// Adds keys that CloudTrail gave. A file that cannot be read is left as it is.
+    ///
+    /// # Errors
+    /// Those of reading and writing.
+    pub fn save(&self, region: &Region, given: &[GivenKey]) -> io::Result<()> {
+        make_private_folder(&self.folder)?;
+        // Held until this ends: two runs that add to one file lose nothing of either.
+        let lock = private(&self.folder.join(format!(".{region}.lock")))?;
+        lock.lock()?;
+        let before = self.load(region)?;
+        let mut all: BTreeMap<String, &GivenKey> =
+            before.iter().map(|key| (key.fingerprint.to_ascii_lowercase(), key)).collect();
+        let mut is_new = false;
+        for key in given {
+            let kept = all.get(&key.fingerprint.to_ascii_lowercase());
+            let is_as_kept = |kept: &&GivenKey| {
+                kept.der == key.der
+                    && kept.validity == key.validity
+                    && matches!(Self::origin(kept, region), Some(Origin::Kept(_)))
+            };
+            if !kept.is_some_and(is_as_kept) {
+                is_new = true;
+                all.insert(key.fingerprint.to_ascii_lowercase(), key);
+            }
+        }
+        if !is_new {
             return Ok(());
         }
-        let keys: Vec<GivenKey> = all.into_values().collect();
-        std::fs::create_dir_all(&self.folder)?;
-        let partial = self.folder.join(format!(".{region}.{}.partial", std::process::id()));
-        let mut file = std::fs::File::create(&partial)?;
+        let keys: Vec<GivenKey> = all.into_values().cloned().collect();
+        let partial = self.folder.join(format!(".{region}.partial"));
+        let mut file = private(&partial)?;
+        file.set_len(0)?;
         file.write_all(key_file::write(&keys).as_bytes())?;
         file.sync_all()?;
-        std::fs::rename(partial, self.file(region))
+        fs::rename(partial, self.file(region))
     }
 }
 
-impl<K: KeyService> KeyService for KeptKeys<K> {
-    async fn list(&self, region: &Region, window: Window) -> Result<KeyAnswer, SourceError> {
-        let asked = self.inner.list(region, window).await;
-        let alone = self.writing.lock().await;
-        let answer = match asked {
-            Ok(answer) if !answer.keys.is_empty() => {
-                let not_kept = self.save(region, &answer.keys).err().map(|error| error.to_string());
-                return Ok(KeyAnswer { not_kept, ..answer });
-            }
-            other => other,
-        };
-        let kept = self.load(region);
-        drop(alone);
-        let fits = |key: &GivenKey| key.validity.is_none_or(|valid| valid.from <= window.to && window.from <= valid.to);
-        let keys: Vec<GivenKey> = kept.into_iter().filter(fits).collect();
-        if keys.is_empty() { answer } else { Ok(KeyAnswer { keys, complete: false, not_kept: None }) }
-    }
+/// Opens a file that only its owner may read, making it when it is new.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Makes a folder, and those above it, that only its owner may enter.
+fn make_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::verify::keys::Provenance;
+    use crate::verify::window::Window;
 
-    struct Service(Result<Vec<GivenKey>, SourceError>);
+    fn region() -> Region {
+        "eu-west-1".parse().expect("Region")
+    }
 
-    impl KeyService for Service {
-        async fn list(&self, _: &Region, _: Window) -> Result<KeyAnswer, SourceError> {
-            self.0.clone().map(|keys| KeyAnswer { keys, complete: true, not_kept: None })
+    fn key(endpoint: Option<&str>) -> GivenKey {
+        GivenKey {
+            fingerprint: "ab".into(),
+            der: vec![1],
+            region: Some(region()),
+            validity: Some(Window { from: Timestamp::UNIX_EPOCH, to: Timestamp::UNIX_EPOCH }),
+            fetched: Some(Timestamp::UNIX_EPOCH),
+            provenance: endpoint.map(|endpoint| Provenance { endpoint: endpoint.into(), caller: Some("AKIA".into()) }),
         }
     }
 
-    #[tokio::test]
-    async fn a_key_once_fetched_serves_when_cloudtrail_answers_no_more() {
+    const OWN: &str = "https://cloudtrail.eu-west-1.amazonaws.com";
+
+    #[test]
+    fn what_is_kept_is_there_again_with_its_origin() {
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let region: Region = "eu-west-1".parse().expect("Region");
-        let window = Window { from: Timestamp::UNIX_EPOCH, to: Timestamp::UNIX_EPOCH };
-        let key = GivenKey {
-            fingerprint: "ab".into(),
-            der: vec![1],
-            region: Some(region.clone()),
-            validity: Some(window),
-            fetched: None,
-        };
-        let kept = |answer| KeptKeys::new(Service(answer), folder.path().join("keys"), Timestamp::UNIX_EPOCH);
-        let first = kept(Ok(vec![key.clone()])).list(&region, window).await.expect("an answer");
-        assert_eq!((first.keys, first.complete, first.not_kept), (vec![key.clone()], true, None));
-        for silence in [Ok(Vec::new()), Err(SourceError::Denied { detail: "no".into() })] {
-            let later = kept(silence).list(&region, window).await.expect("an answer");
-            let expected = GivenKey { fetched: Some(Timestamp::UNIX_EPOCH), ..key.clone() };
-            assert_eq!((later.keys, later.complete), (vec![expected], false));
+        let archive = KeyArchive::new(folder.path().join("keys"));
+        assert_eq!(archive.load(&region()).expect("nothing is there"), []);
+        archive.save(&region(), &[key(Some(OWN))]).expect("can be written");
+        let kept = archive.load(&region()).expect("can be read");
+        assert_eq!(kept, [key(Some(OWN))]);
+        assert!(matches!(KeyArchive::origin(&kept[0], &region()), Some(Origin::Kept(_))));
+        // What is there already is not written again, with its first time.
+        let later = GivenKey { fetched: Some(Timestamp::MAX), ..key(Some(OWN)) };
+        archive.save(&region(), &[later]).expect("can be written");
+        assert_eq!(archive.load(&region()).expect("can be read"), [key(Some(OWN))]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(archive.file(&region())).expect("the file").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
         }
-        let elsewhere: Region = "us-east-1".parse().expect("Region");
-        assert!(kept(Err(SourceError::Missing)).list(&elsewhere, window).await.is_err());
+    }
+
+    #[test]
+    fn a_key_of_unknown_origin_is_replaced_by_the_same_from_cloudtrail() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let archive = KeyArchive::new(folder.path().to_owned());
+        let old = key(None);
+        fs::write(archive.file(&region()), key_file::write(std::slice::from_ref(&old))).expect("can be written");
+        assert_eq!(KeyArchive::origin(&old, &region()), Some(Origin::KeptUnknown));
+        archive.save(&region(), &[key(Some(OWN))]).expect("can be written");
+        assert_eq!(archive.load(&region()).expect("can be read"), [key(Some(OWN))]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_written_over() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let archive = KeyArchive::new(folder.path().to_owned());
+        fs::write(archive.file(&region()), "hello").expect("can be written");
+        assert!(archive.save(&region(), &[key(Some(OWN))]).is_err());
+        assert_eq!(fs::read_to_string(archive.file(&region())).expect("is there"), "hello");
+    }
+
+    #[test]
+    fn a_key_of_another_giver_or_region_is_not_trusted() {
+        for endpoint in ["http://127.0.0.1:9000", "https://cloudtrail.us-east-1.amazonaws.com"] {
+            assert_eq!(KeyArchive::origin(&key(Some(endpoint)), &region()), None, "{endpoint}");
+        }
+        assert_eq!(KeyArchive::origin(&key(Some(OWN)), &"us-east-1".parse().expect("Region")), None);
     }
 }

@@ -15,6 +15,7 @@ pub mod discover;
 pub mod duplicates;
 pub mod heads;
 pub mod key_archive;
+pub mod keys;
 pub mod logs;
 pub mod memory;
 pub mod plan;

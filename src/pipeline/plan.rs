@@ -112,7 +112,7 @@ impl PlacePlan {
         period: &Period,
         findings: &mut Findings,
     ) -> Self {
-        let Judged { place, holdings, roots, all_roots, conclusion } = judged;
+        let Judged { place, holdings, roots, all_roots, conclusion, keys_used: _ } = judged;
         let (place, roots) = (place.clone(), std::mem::take(roots));
         let (logs_found, listings) = (std::mem::take(&mut holdings.logs), std::mem::take(&mut conclusion.listings));
         let coverage: Vec<Coverage> = roots

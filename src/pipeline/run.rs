@@ -10,9 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::Context;
 use super::asked::{self, Known};
-use super::digests::{self, KeyService, Keys};
+use super::digests;
 use super::discover::{self, Thoroughness};
 use super::heads::{Comparison, Listed};
+use super::keys::{self, KeyService, Keys};
 use super::logs::{self, LogSink};
 use super::plan::{self, PlacePlan};
 use super::{address, trail_events};
@@ -21,7 +22,7 @@ use crate::archive::inventory::{Inventory, Root};
 use crate::archive::key::LogKind;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
-use crate::report::{Clock, Findings, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
+use crate::report::{Clock, Findings, KeyUse, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
 use crate::source::{Source, SourceError};
 use crate::verify::address::Addresses;
 use crate::verify::chain::{Break, ChainSummary, Conclusion};
@@ -111,11 +112,15 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     findings.merge(told);
     let mut totals = Totals::default();
     let mut plans = Vec::with_capacity(places.len());
-    for Planned { plan, conclusion, .. } in places {
+    let mut keys_used = Vec::new();
+    for Planned { plan, conclusion, keys, .. } in places {
         known.note(&plan, &conclusion);
         totals.take(conclusion, context);
+        keys_used.extend(keys);
         plans.push(plan);
     }
+    let (keys_used, told) = keys::tell_used(keys_used);
+    findings.extend(told);
     let kinds: BTreeSet<LogKind> = plans.iter().flat_map(|plan| &plan.kinds_named).copied().collect();
     plans.iter_mut().for_each(|plan| plan.settle(&kinds, &mut findings));
     if archive.bucket.is_empty() && remembered.is_elsewhere && totals.digests.verified > 0 {
@@ -196,6 +201,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         findings_omitted,
         acknowledged,
         chains: totals.chains,
+        keys: keys_used,
         checkpoint: None,
         heads,
         output,
@@ -216,6 +222,7 @@ struct Planned {
     plan: PlacePlan,
     conclusion: Conclusion,
     told: Findings,
+    keys: Vec<KeyUse>,
 }
 
 /// Judges the digests of every account and Region and plans its logs, several at once; the result is in order.
@@ -245,7 +252,7 @@ async fn judge_places<S: Source, K: KeyService>(
                 let mut told = Findings::default();
                 let plan = PlacePlan::new(&mut judged, &not_listed, &scope, &period, &mut told);
                 told.extend(std::mem::take(&mut judged.conclusion.findings));
-                Planned { plan, conclusion: judged.conclusion, told }
+                Planned { plan, conclusion: judged.conclusion, told, keys: judged.keys_used }
             };
             context.compute(plan).await
         });

@@ -1,33 +1,46 @@
-//! Access to AWS by the SDK's own default chain, and CloudTrail's public keys.
+//! Access to AWS: what the SDK's default chain resolves, with what the AWS CLI takes up besides (`settings`).
+//!
+//! One configuration serves the archive's bucket, the table's bucket and CloudTrail's keys.
 
-use std::collections::BTreeSet;
+mod credentials;
+pub mod endpoint;
+pub mod keys;
+mod settings;
+mod tls;
 
-use aws_config::retry::RetryConfig;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::identity::IdentityCache;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_cloudtrail::primitives::DateTime;
-use aws_sdk_s3::config::{Region as SdkRegion, SharedCredentialsProvider};
-use jiff::Timestamp;
-use std::time::Duration;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_sdk_s3::config::SharedCredentialsProvider;
 use tokio::sync::OnceCell;
 
+pub(super) use self::credentials::Renewed;
+use self::settings::Settings;
+use self::tls::Trust;
 use super::SourceError;
-use super::s3::error;
-use crate::archive::ids::Region;
+use super::s3::error::chain;
 
 /// How to reach AWS, beyond what environment and shared configuration say.
 #[derive(Debug, Clone, Default)]
 pub struct AwsOptions {
-    /// Profile of the shared configuration.
+    /// Profile of the shared configuration that was typed: it beats keys in the environment.
     pub profile: Option<String>,
+    /// Profile that the environment names.
+    pub ambient_profile: Option<String>,
+    /// File of certificates that the environment names.
+    pub ca_bundle: Option<PathBuf>,
     /// Role to assume.
     pub role_arn: Option<String>,
     /// Endpoint for every service.
     pub endpoint_url: Option<String>,
-    /// Whether S3 has an endpoint of its own in the environment (`AWS_ENDPOINT_URL_S3`).
-    pub has_s3_endpoint: bool,
-    /// The account that the bucket must belong to.
+    /// The account that the archive's bucket must belong to.
     pub expected_bucket_owner: Option<String>,
 }
 
@@ -37,6 +50,9 @@ pub struct Aws {
     pub(super) config: SdkConfig,
     pub(super) path_style: bool,
     pub(super) expected_bucket_owner: Option<String>,
+    pub(super) trust: Trust,
+    /// The same credentials for all, where any source of them is configured.
+    pub(super) credentials: Option<Renewed>,
 }
 
 /// Access to AWS, resolved when it is first needed: that reads certificates and configuration and may ask the machine's own
@@ -44,27 +60,11 @@ pub struct Aws {
 #[derive(Debug)]
 pub struct AwsOnDemand {
     options: AwsOptions,
-    resolved: OnceCell<Aws>,
-}
-
-/// A public key as CloudTrail gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchedKey {
-    /// MD5 of the DER, hex.
-    pub fingerprint: String,
-    /// PKCS#1 or SubjectPublicKeyInfo.
-    pub der: Vec<u8>,
-    /// First moment at which CloudTrail signs with it.
-    pub valid_from: Timestamp,
-    /// Last such moment.
-    pub valid_to: Timestamp,
+    resolved: OnceCell<Result<Aws, SourceError>>,
 }
 
 /// The Region to start from where none is configured; buckets are found in their own.
 const FALLBACK_REGION: &str = "us-east-1";
-
-/// Pages of keys after which the answers are taken to go in circles.
-const MAX_PAGES: usize = 1000;
 
 impl AwsOnDemand {
     /// Access that is not resolved yet.
@@ -72,86 +72,91 @@ impl AwsOnDemand {
         Self { options, resolved: OnceCell::new() }
     }
 
+    /// Checks what was typed, without asking AWS anything.
+    ///
+    /// # Errors
+    /// [`SourceError::Configuration`] when no file holds the profile that was typed.
+    pub async fn check(&self) -> Result<(), SourceError> {
+        if self.options.profile.is_some() { Settings::read(&self.options).await.map(drop) } else { Ok(()) }
+    }
+
     /// The access, resolved by whoever asks first.
-    pub async fn get(&self) -> &Aws {
-        self.resolved.get_or_init(|| Aws::load(self.options.clone())).await
+    ///
+    /// # Errors
+    /// [`SourceError::Configuration`], the same each time.
+    pub async fn get(&self) -> Result<&Aws, SourceError> {
+        self.resolved.get_or_init(|| Aws::load(self.options.clone())).await.as_ref().map_err(Clone::clone)
     }
 }
 
 impl Aws {
     /// Resolves configuration. Credentials are looked for only when they are first needed.
-    pub async fn load(options: AwsOptions) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_secs(10))
-            .operation_attempt_timeout(Duration::from_secs(30))
-            .build();
-        let region = aws_config::meta::region::RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region).timeout_config(timeouts);
-        if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(url) = &options.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        let mut config = loader.load().await;
+    ///
+    /// # Errors
+    /// [`SourceError::Configuration`] when a profile or a file of certificates cannot be used.
+    pub async fn load(options: AwsOptions) -> Result<Self, SourceError> {
+        let settings = Settings::read(&options).await?;
+        let trust = match settings.ca_bundle(&options) {
+            Some(file) => Trust::only(&file)?,
+            None => Trust::default(),
+        };
+        let mut config = loader(&options, &trust).await.load().await;
         if let Some(role) = &options.role_arn {
             let provider =
                 AssumeRoleProvider::builder(role).session_name("trailproof").configure(&config).build().await;
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        let path_style = options.has_s3_endpoint || config.endpoint_url().is_some();
-        Self { config, path_style, expected_bucket_owner: options.expected_bucket_owner }
+        let path_style = settings.path_style(&config);
+        let expected_bucket_owner = options.expected_bucket_owner;
+        Ok(Self { config, path_style, expected_bucket_owner, trust, credentials: None }.with_renewal())
     }
 
     /// Access with a configuration that is resolved already; `path_style` for endpoints that are not AWS's.
     pub fn from_config(config: SdkConfig, path_style: bool) -> Self {
-        Self { config, path_style, expected_bucket_owner: None }
+        let trust = Trust::default();
+        Self { config, path_style, expected_bucket_owner: None, trust, credentials: None }.with_renewal()
     }
 
-    /// The keys that CloudTrail signed with in a Region between two times.
-    ///
-    /// # Errors
-    /// [`SourceError`] when CloudTrail could not be asked.
-    ///
-    /// Spec: <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_ListPublicKeys.html>
-    pub async fn public_keys(
-        &self,
-        region: &Region,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<FetchedKey>, SourceError> {
-        let config = aws_sdk_cloudtrail::config::Builder::from(&self.config)
-            .region(SdkRegion::new(region.to_string()))
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
-            .build();
-        let client = aws_sdk_cloudtrail::Client::from_conf(config);
-        let (mut keys, mut tokens, mut token) = (Vec::new(), BTreeSet::new(), None::<String>);
-        for _ in 0..MAX_PAGES {
-            let request = client
-                .list_public_keys()
-                .start_time(DateTime::from_secs(from.as_second()))
-                .end_time(DateTime::from_secs(to.as_second()))
-                .set_next_token(token.clone());
-            let page = request.send().await.map_err(|failure| error::map(failure, region.as_str()))?;
-            for key in page.public_key_list() {
-                let bound = |time: Option<&DateTime>, missing| {
-                    time.and_then(|time| Timestamp::from_second(time.secs()).ok()).unwrap_or(missing)
-                };
-                let Some((fingerprint, der)) = key.fingerprint().zip(key.value()) else { continue };
-                keys.push(FetchedKey {
-                    fingerprint: fingerprint.to_owned(),
-                    der: der.as_ref().to_vec(),
-                    valid_from: bound(key.validity_start_time(), Timestamp::MIN),
-                    valid_to: bound(key.validity_end_time(), Timestamp::MAX),
-                });
-            }
-            token = page.next_token().filter(|next| !next.is_empty()).map(str::to_owned);
-            match &token {
-                Some(next) if tokens.insert(next.clone()) => {}
-                _ => return Ok(keys),
-            }
-        }
-        Ok(keys)
+    /// Lets every client share one set of credentials, and the time at which they are renewed.
+    fn with_renewal(self) -> Self {
+        let Some(source) = self.config.credentials_provider() else { return self };
+        let renewed = Renewed::new(source, self.config.time_source().unwrap_or_default());
+        let shared = SharedCredentialsProvider::new(renewed.clone());
+        let config = self.config.into_builder().credentials_provider(shared).build();
+        Self { config, credentials: Some(renewed), ..self }
     }
+}
+
+/// What resolves the SDK's own settings.
+async fn loader(options: &AwsOptions, trust: &Trust) -> ConfigLoader {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .read_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .build();
+    let profile = options.profile.as_ref().or(options.ambient_profile.as_ref());
+    let mut regions = DefaultRegionChain::builder();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(profile) = profile {
+        regions = regions.profile_name(profile);
+        loader = loader.profile_name(profile);
+    }
+    let region = RegionProviderChain::first_try(regions.build()).or_else(FALLBACK_REGION).region().await;
+    let client = trust.client();
+    if let Some(client) = client.clone() {
+        loader = loader.http_client(client);
+    }
+    if let Some(typed) = &options.profile {
+        let mut config = ProviderConfig::without_region().with_region(region.clone());
+        if let Some(client) = client {
+            config = config.with_http_client(client);
+        }
+        config = config.with_behavior_version(Some(BehaviorVersion::latest()));
+        loader = loader.credentials_provider(credentials::of_profile(typed, &config));
+    }
+    if let Some(url) = &options.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    let patience = IdentityCache::lazy().load_timeout(credentials::LONGEST).build();
+    loader.region(region).timeout_config(timeouts).identity_cache(patience)
 }

@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod directory;
+mod remedy;
 pub mod s3;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::SignedDuration;
 
+pub use self::remedy::Purpose;
 use directory::LocalFile;
 
 /// One object: its bucket and key. A directory mirrors buckets without naming them, so there the bucket is empty.
@@ -190,6 +192,12 @@ pub enum SourceError {
         /// Limit in bytes.
         limit: u64,
     },
+    /// What was configured cannot be used; nobody was asked.
+    #[error("{detail}")]
+    Configuration {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// Anything else the source reported.
     #[error("cannot be read ({detail})")]
     Other {
@@ -204,16 +212,14 @@ impl SourceError {
         matches!(self, Self::Unavailable { .. } | Self::Broken { .. })
     }
 
-    /// What would mend it.
+    /// What would mend it, for somebody who reads an object.
     pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Denied { .. } => Some("grant s3:GetObject (and s3:ListBucket) on the archive to the reader"),
-            Self::KmsDenied { .. } => Some("grant kms:Decrypt on the trail's key to the reader"),
-            Self::Archived { .. } => Some("restore the object (s3:RestoreObject) and run again"),
-            Self::Unavailable { .. } | Self::Broken { .. } => Some("run again; lower --concurrency if it persists"),
-            Self::TooLarge { .. } => Some("run again with a larger --max-memory"),
-            Self::Missing | Self::NoSuchPlace { .. } | Self::Other { .. } => None,
-        }
+        self.hint_for(Purpose::Object)
+    }
+
+    /// What would mend it.
+    pub fn hint_for(&self, purpose: Purpose) -> Option<&'static str> {
+        remedy::of(self, purpose)
     }
 }
 

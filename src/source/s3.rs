@@ -67,7 +67,8 @@ impl S3Source {
     /// # Errors
     /// [`SourceError::NoSuchPlace`] when there is no such bucket; any other when it cannot be reached.
     pub async fn connect(aws: &Aws, bucket: &str) -> Result<Self, SourceError> {
-        let (client, clock_offset) = find(aws, bucket).await?;
+        let owner = aws.expected_bucket_owner.as_deref();
+        let (client, clock_offset) = find(aws, bucket, owner).await?;
         Self::through(aws, &client, bucket, clock_offset).await
     }
 
@@ -85,7 +86,8 @@ impl S3Source {
         bucket: &str,
         offset: Option<SignedDuration>,
     ) -> Result<Self, SourceError> {
-        let main = (bucket.to_owned(), RwLock::new(Arc::new(Access::learn(aws, client, bucket).await?)));
+        let owner = aws.expected_bucket_owner.as_deref();
+        let main = (bucket.to_owned(), RwLock::new(Arc::new(Access::learn(aws, client, bucket, owner).await?)));
         let clock_offset = offset.map_or_else(OnceLock::new, OnceLock::from);
         Ok(Self {
             aws: aws.clone(),
@@ -112,7 +114,7 @@ impl S3Source {
             return Ok(access.clone());
         }
         // Apart, so that a request for the archive's own bucket does not carry room for this.
-        let access = Arc::new(Box::pin(access_to(&self.aws, bucket)).await?);
+        let access = Arc::new(Box::pin(access_to(&self.aws, bucket, None)).await?);
         others.insert(bucket.to_owned(), access.clone());
         Ok(access)
     }
@@ -161,7 +163,7 @@ impl S3Source {
         } else if let Some(offset) = refusal.clock_offset.filter(|_| refusal.is_of_time()) {
             access.correct_clock(offset, signed)
         } else if refusal.is_of_age() && mends == 1 {
-            access.forget_credentials(signed).await;
+            access.forget_credentials(signed);
             true
         } else {
             false
@@ -175,7 +177,8 @@ impl S3Source {
             return Ok(false);
         }
         let client = client_in(&self.aws, Some(region.to_string()));
-        let access = Arc::new(Access::learn(&self.aws, &client, bucket).await?);
+        let owner = self.aws.expected_bucket_owner.as_deref().filter(|_| bucket == self.main.0);
+        let access = Arc::new(Access::learn(&self.aws, &client, bucket, owner).await?);
         if bucket == self.main.0 {
             *self.main.1.write().unwrap_or_else(PoisonError::into_inner) = access;
         } else {
@@ -185,9 +188,9 @@ impl S3Source {
     }
 }
 
-/// The way to a bucket.
-async fn access_to(aws: &Aws, bucket: &str) -> Result<Access, SourceError> {
-    Access::learn(aws, &find(aws, bucket).await?.0, bucket).await
+/// The way to a bucket, which must belong to `owner` where one is named.
+async fn access_to(aws: &Aws, bucket: &str, owner: Option<&str>) -> Result<Access, SourceError> {
+    Access::learn(aws, &find(aws, bucket, owner).await?.0, bucket, owner).await
 }
 
 /// A client in the bucket's own Region, with path-style addressing at endpoints that are not AWS's.
@@ -230,14 +233,14 @@ impl Intercept for ClockWatch {
 
 /// A client in the bucket's own Region, which is asked for.
 async fn client_for(aws: &Aws, bucket: &str) -> Result<Client, SourceError> {
-    find(aws, bucket).await.map(|(client, _)| client)
+    find(aws, bucket, None).await.map(|(client, _)| client)
 }
 
 /// Asks in which Region a bucket lies: a client there, and how far the clock of whoever answered is ahead.
-async fn find(aws: &Aws, bucket: &str) -> Result<(Client, Option<SignedDuration>), SourceError> {
+async fn find(aws: &Aws, bucket: &str, owner: Option<&str>) -> Result<(Client, Option<SignedDuration>), SourceError> {
     let first = client_in(aws, None);
     let clock = Arc::default();
-    let head = first.head_bucket().bucket(bucket).set_expected_bucket_owner(aws.expected_bucket_owner.clone());
+    let head = first.head_bucket().bucket(bucket).set_expected_bucket_owner(owner.map(str::to_owned));
     let head = head.customize().interceptor(ClockWatch(Arc::clone(&clock)));
     let region = match head.send().await {
         Ok(answer) => answer.bucket_region().map(str::to_owned),

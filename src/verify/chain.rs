@@ -101,13 +101,25 @@ pub struct Group {
 }
 
 impl Group {
-    /// Fingerprints that digests name and `keys` does not hold, with when to ask CloudTrail for them.
-    pub fn missing_keys(&self, keys: &KeyRing) -> Vec<Window> {
+    /// The keys that digests name and `keys` does not hold.
+    pub fn missing_keys(&self, keys: &KeyRing) -> Vec<WantedKey> {
         let is_known =
             |d: &DigestObject| self.remembered.get(&d.place).is_some_and(|&hash| d.reading_of(hash).is_some());
-        let unknown = self.digests.iter().filter(|d| d.fingerprint().is_some_and(|f| keys.find(f).is_none()));
-        let unknown = unknown.filter(|d| !is_known(d));
-        unknown.filter_map(DigestObject::signing_window).collect()
+        let wanted = self.digests.iter().filter_map(|digest| {
+            let fingerprint = digest.fingerprint().filter(|fingerprint| keys.find(fingerprint).is_none())?;
+            let window = digest.key_window().filter(|_| !is_known(digest))?;
+            Some(WantedKey { fingerprint: fingerprint.to_owned(), window })
+        });
+        wanted.collect()
+    }
+
+    /// The keys that signatures held by, by fingerprint, with how many.
+    pub fn keys_used(&self) -> BTreeMap<String, u64> {
+        let mut used = BTreeMap::new();
+        for digest in self.digests.iter().filter_map(DigestObject::verified) {
+            *used.entry(digest.fingerprint.to_ascii_lowercase()).or_default() += 1;
+        }
+        used
     }
 
     /// Settles the standing of every digest that has none yet.
@@ -115,8 +127,7 @@ impl Group {
     /// Run again after digests were added; digests without a signature of their own are checked against the one that
     /// a signed successor records.
     pub fn check(&mut self, place: &AccountRegion, keys: &KeyRing) {
-        let some_key_fits = self.digests.iter().any(|d| d.fingerprint().is_some_and(|f| keys.find(f).is_some()));
-        let checker = Checker { place, keys, some_key_fits, remembered: self.remembered.clone() };
+        let checker = Checker { place, keys, remembered: self.remembered.clone() };
         for digest in self.digests.iter_mut().filter(|digest| !digest.is_settled()) {
             checker.check(digest, None);
         }
@@ -164,6 +175,15 @@ impl Group {
         let addresses = Addresses::of(&self);
         Conclusion { addresses, ..edges::conclude(self, place, period) }
     }
+}
+
+/// A key that a digest names, before anything is believed of the digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedKey {
+    /// What it is called.
+    pub fingerprint: String,
+    /// The time for which to ask for it.
+    pub window: Window,
 }
 
 /// What a group came to.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::digest::{Digest, Recorded, SIGNATURE_ALGORITHM};
 use super::keys::{Check, KeyRing};
 use super::object::{Content, DigestObject, Reading, Standing};
-use super::window::Window;
 use crate::archive::key::AccountRegion;
 use crate::finding::{Finding, FindingId};
 use crate::sha256::{Sha256, decode_hex};
@@ -21,8 +20,6 @@ type Rejection = Box<(Standing, Finding)>;
 pub(super) struct Checker<'a> {
     pub(super) place: &'a AccountRegion,
     pub(super) keys: &'a KeyRing,
-    /// Whether a key at hand fits any of them.
-    pub(super) some_key_fits: bool,
     /// The hashes of digests that an earlier run verified, by where they lie.
     pub(super) remembered: Arc<BTreeMap<Recorded, Sha256>>,
 }
@@ -49,7 +46,7 @@ impl Checker<'_> {
         let key = object.place.key.as_str();
         let content = object.content.as_ref().map_err(|error| {
             let finding = Finding::new(FindingId::DigestUnreadable, key, format!("the digest cannot be read: {error}"));
-            Box::new((Standing::Unreadable, with_optional_hint(finding, error.hint())))
+            Box::new((Standing::Unreadable, finding.with_optional_hint(error.hint())))
         })?;
         let empty = Finding::new(FindingId::DigestMalformed, key, "the digest has no content");
         let mut outcome = Err(Box::new((Standing::Malformed, empty)));
@@ -133,19 +130,14 @@ impl Checker<'_> {
 
     fn unknown_key(&self, object: &DigestObject, digest: &Digest) -> Rejection {
         let key = object.place.key.as_str();
-        let undated = object.name.backfill && object.signing_window().is_none();
-        if undated {
+        let window = object.key_window();
+        if object.name.backfill && window.is_none() {
             let sentence = "the backfill digest does not say when it was made, so its key is not known".to_owned();
             return Box::new((Standing::Unreadable, Finding::new(FindingId::BackfillUndated, key, sentence)));
         }
-        let answered = object.signing_window().is_some_and(|window| self.keys.answered(window));
-        // Files may hold another Region's keys: that one of them fits a digest here, or says so, shows that these are not.
-        let moment = Window { from: digest.end, to: digest.end };
-        let from_files = self.keys.is_from_files()
-            && self.keys.iter().any(|(_, known)| {
-                known.was_used_in(moment) && (self.some_key_fits || known.region.as_ref() == Some(&self.place.region))
-            });
-        let complete = (answered || from_files) && !self.keys.is_corrupt(&digest.fingerprint);
+        // Files may lack a key; only CloudTrail itself can say that there is none.
+        let answered = window.is_some_and(|window| self.keys.answered(window));
+        let complete = answered && !self.keys.is_corrupt(&digest.fingerprint);
         if complete {
             let sentence = format!("the digest names key {}, which CloudTrail does not know", digest.fingerprint);
             return Box::new((Standing::Altered, Finding::new(FindingId::DigestUnknownKey, key, sentence)));
@@ -163,17 +155,12 @@ fn is_for_want_of_proof(rejection: &Rejection) -> bool {
     rejection.0 == Standing::Unreadable || rejection.1.id == FindingId::DigestUnknownKey
 }
 
-pub(super) fn with_optional_hint(finding: Finding, hint: Option<&str>) -> Finding {
-    match hint {
-        Some(hint) => finding.with_hint(hint),
-        None => finding,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::chain::Group;
     use super::super::keys::tests::given;
+    use super::super::keys::{GivenKey, Origin};
+    use super::super::window::Window;
     use super::*;
     use crate::archive::key::{self, ObjectName};
     use crate::source::DigestMetadata;
@@ -184,7 +171,7 @@ mod tests {
     fn told_without_its_key(keys: &KeyRing) -> FindingId {
         let ObjectName::Digest(place, name) = key::parse(KEY).name else { panic!("a digest's name") };
         let content = format!(
-            r#"{{"awsAccountId":"111122223333","digestStartTime":"2026-01-02T17:01:31Z","digestEndTime":"2026-01-02T18:01:31Z",
+            r#"{{"awsAccountId":"111122223333","digestStartTime":"2031-01-02T17:01:31Z","digestEndTime":"2031-01-02T18:01:31Z",
             "digestS3Bucket":"b","digestS3Object":"{KEY}","digestPublicKeyFingerprint":"ab","digestSignatureAlgorithm":"SHA256withRSA",
             "newestEventTime":null,"oldestEventTime":null,"previousDigestS3Bucket":null,"previousDigestS3Object":null,
             "previousDigestHashValue":null,"previousDigestHashAlgorithm":null,"previousDigestSignature":null,"logFiles":[]}}"#
@@ -198,19 +185,23 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_unknown_only_where_all_keys_of_its_time_are_at_hand() {
-        let here = given(1);
-        let here = super::super::keys::GivenKey { region: Some("us-east-1".parse().expect("Region")), ..here };
-        let mut from_cloudtrail = KeyRing::default();
-        from_cloudtrail.add(&here).expect("a key");
-        assert_eq!(told_without_its_key(&from_cloudtrail), FindingId::KeyUnavailable);
-        from_cloudtrail.note_answer(Window {
-            from: "2026-01-02T17:01:31Z".parse().expect("time"),
-            to: "2026-01-02T20:01:31Z".parse().expect("time"),
-        });
-        assert_eq!(told_without_its_key(&from_cloudtrail), FindingId::DigestUnknownKey);
-        let mut from_file = KeyRing::from_files();
-        from_file.add(&here).expect("a key");
-        assert_eq!(told_without_its_key(&from_file), FindingId::DigestUnknownKey);
+    fn a_key_is_unknown_only_where_cloudtrail_said_which_keys_there_are() {
+        let here = GivenKey { region: Some("us-east-1".parse().expect("Region")), ..given(1) };
+        let hours = |from: &str, to: &str| Window {
+            from: format!("2026-01-02T{from}Z").parse().expect("time"),
+            to: format!("2026-01-02T{to}Z").parse().expect("time"),
+        };
+        // As the name has it, whatever the content says of its time.
+        let asked = hours("17:01:31", "20:01:31");
+        let answer = |validity| {
+            let mut ring = KeyRing::default();
+            ring.note_answer(asked, &[GivenKey { validity, ..here.clone() }]);
+            ring
+        };
+        assert_eq!(told_without_its_key(&answer(Some(asked))), FindingId::DigestUnknownKey);
+        assert_eq!(told_without_its_key(&answer(Some(hours("00:00:00", "01:00:00")))), FindingId::KeyUnavailable);
+        let mut from_file = KeyRing::default();
+        from_file.add(&here, Origin::File("keys.json".into())).expect("a key");
+        assert_eq!(told_without_its_key(&from_file), FindingId::KeyUnavailable);
     }
 }

@@ -6,7 +6,6 @@
 
 use jiff::Timestamp;
 
-use super::check::with_optional_hint;
 use super::digest::Recorded;
 use super::object::DigestObject;
 use crate::finding::{Finding, FindingId, Severity};
@@ -73,7 +72,7 @@ impl DigestObject {
             Err(error) => {
                 let sentence = format!("a digest that an earlier run verified cannot be read: {error}");
                 let finding = Finding::new(FindingId::DigestUnreadable, key, sentence);
-                (AtHead::Unclear, vec![with_optional_hint(finding, error.hint())])
+                (AtHead::Unclear, vec![finding.with_optional_hint(error.hint())])
             }
             Ok(_) => {
                 if let Some(reading) = self.reading_of(hash) {

@@ -1,7 +1,7 @@
 //! Reads saved public keys: what `aws cloudtrail list-public-keys` prints, or what `trailproof keys fetch` wrote.
 //!
-//! The two share one shape; ours adds a `Region` and a `FetchedTime` to each key. Times may be numbers, numbers as text or RFC 3339, because
-//! versions of the AWS CLI differ.
+//! The two share one shape; ours adds to each key a `Region`, and who gave it to whom and when (`Partition`, `Endpoint`,
+//! `Caller`, `FetchedTime`). Times may be numbers, numbers as text or RFC 3339, because versions of the AWS CLI differ.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::keys::GivenKey;
+use super::keys::{GivenKey, Provenance};
 use super::window::Window;
 use crate::archive::ids::Region;
 
@@ -48,6 +48,13 @@ struct Saved {
     region: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fetched_time: Option<Timestamp>,
+    /// Follows from the Region; written for people, not read.
+    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    partition: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
 }
 
 /// Reads a key file.
@@ -66,8 +73,10 @@ fn given(saved: Saved) -> Result<GivenKey, KeyFileError> {
         None => None,
     };
     let validity = time(&saved.validity_start_time).zip(time(&saved.validity_end_time));
+    let provenance = saved.endpoint.map(|endpoint| Provenance { endpoint, caller: saved.caller });
     Ok(GivenKey {
         fetched: saved.fetched_time,
+        provenance,
         fingerprint: saved.fingerprint,
         der,
         region,
@@ -97,6 +106,9 @@ pub fn write(keys: &[GivenKey]) -> String {
         validity_end_time: bound(key, |window| window.to),
         region: key.region.as_ref().map(ToString::to_string),
         fetched_time: key.fetched,
+        partition: key.region.as_ref().map(Region::partition),
+        endpoint: key.provenance.as_ref().map(|provenance| provenance.endpoint.clone()),
+        caller: key.provenance.as_ref().and_then(|provenance| provenance.caller.clone()),
     });
     let file = File { keys: saved.collect() };
     serde_json::to_string_pretty(&file).expect("texts always serialise") + "\n"
@@ -124,6 +136,7 @@ mod tests {
                 region: None,
                 validity: Some(window),
                 fetched: None,
+                provenance: None,
             };
             assert_eq!(keys, [expected]);
         }
@@ -136,7 +149,8 @@ mod tests {
             der: vec![7; 9],
             region: Some("eu-west-1".parse().expect("Region")),
             validity: None,
-            fetched: None,
+            fetched: Some(Timestamp::UNIX_EPOCH),
+            provenance: Some(Provenance { endpoint: "https://a".into(), caller: Some("AKIA".into()) }),
         };
         assert_eq!(parse(write(std::slice::from_ref(&key)).as_bytes()).expect("readable"), [key]);
     }

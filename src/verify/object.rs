@@ -15,6 +15,9 @@ use crate::source::{DigestMetadata, SourceError};
 /// Bytes that a text takes in memory beside its own, at most.
 const ALLOCATION: usize = 32;
 
+/// Digests are made by the hour.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
 /// What a digest object turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -225,17 +228,28 @@ impl DigestObject {
         readings[0].digest.as_ref().ok().map(|digest| digest.fingerprint.as_str())
     }
 
-    /// When CloudTrail signed it, as far as can be told before the signature holds: what keys to ask for.
-    pub fn signing_window(&self) -> Option<Window> {
+    /// When CloudTrail signed it: by its own word, so only once its signature holds.
+    pub(super) fn signing_window(&self) -> Option<Window> {
         let content = self.content.as_ref().ok()?;
-        let hour = SignedDuration::from_hours(1);
         if self.name.backfill {
-            let made: Timestamp = content.metadata.backfill_generation.as_deref()?.parse().ok()?;
-            return Some(Window { from: made.checked_sub(hour).ok()?, to: made.checked_add(hour).ok()? });
+            return self.key_window();
         }
-        let digest = content.readings[0].digest.as_ref().ok()?;
-        let to = digest.end.max(self.name.end).checked_add(2 * hour).ok()?;
+        let digest = content.readings[content.signed].digest.as_ref().ok()?;
+        let to = digest.end.max(self.name.end).checked_add(2 * HOUR).ok()?;
         Some(Window { from: digest.start.min(self.name.end), to })
+    }
+
+    /// The time for which to ask for its key: by the name in the listing, because nothing of the content is believed yet.
+    /// A backfill digest was made at another time than its name has, which only its metadata says.
+    pub(super) fn key_window(&self) -> Option<Window> {
+        let span = |from: Timestamp, before: SignedDuration, after: SignedDuration| {
+            Some(Window { from: from.checked_sub(before).ok()?, to: from.checked_add(after).ok()? })
+        };
+        if self.name.backfill {
+            let made = self.content.as_ref().ok()?.metadata.backfill_generation.as_deref()?.parse().ok()?;
+            return span(made, HOUR, HOUR);
+        }
+        span(self.name.end, HOUR, 2 * HOUR)
     }
 
     /// Whether the content is a digest that says it belongs where the object lies.

@@ -266,8 +266,8 @@ fn backfill_digests_in_odd_states() {
                 }),
                 |_| {},
             ),
-            1,
-            &["digest-unknown-key", "log-unlisted"],
+            3,
+            &["key-unavailable"],
         ),
         case(
             "all metadata lost, and newest",

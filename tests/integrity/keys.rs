@@ -153,12 +153,107 @@ fn the_window_of_a_key_is_held_to_the_second() {
 }
 
 #[test]
-fn a_file_that_says_it_holds_this_regions_keys_is_believed() {
+fn a_file_never_says_that_there_is_no_such_key() {
     let mut built = Chain::new().build();
     let mut other = OTHER_KEY.listed();
     other["Region"] = "us-east-1".into();
     built.public_keys = vec![other];
-    check(vec![case("none fits", built, 1, &["digest-unknown-key", "log-uncovered"])]);
+    check(vec![case("none fits, though it says it is this Region's", built, 3, &["key-unavailable"])]);
+    let foreign = Chain::with(|number, draft| {
+        if number == 5 {
+            draft.fields.insert("digestPublicKeyFingerprint".into(), OTHER_KEY.fingerprint().into());
+            draft.sign = Box::new(|text| OTHER_KEY.sign(text));
+        }
+    });
+    check(vec![case("others of it fit", foreign.build(), 3, &["key-unavailable"])]);
+}
+
+#[test]
+fn a_fingerprint_is_that_of_the_key_as_given_or_within() {
+    let with_key = |name, value: &[u8], code, findings: &[&'static str]| {
+        let mut built = Chain::new().build();
+        let mut key = listed(value);
+        key["Fingerprint"] = KEY.fingerprint().into();
+        built.public_keys = vec![key];
+        case(name, built, code, findings)
+    };
+    check(vec![
+        with_key("PKCS#1", &KEY.pkcs1, 0, &[]),
+        with_key("SubjectPublicKeyInfo under the fingerprint of the PKCS#1 in it", &KEY.spki, 0, &[]),
+        with_key("another key's", &OTHER_KEY.spki, 3, &["key-file-corrupt", "key-unavailable"]),
+    ]);
+}
+
+/// What the report says of the keys that served.
+fn keys_told(report: &Value) -> Vec<(String, String, u64)> {
+    let told = report["keys"].as_array().unwrap().iter();
+    told.map(|key| {
+        let text = |name: &str| key[name].as_str().unwrap().to_owned();
+        (text("origin"), text("fingerprint"), key["used"].as_u64().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn the_report_names_every_key_that_served() {
+    let two = Chain::with(|number, draft| {
+        if number >= 8 {
+            draft.fields.insert("digestPublicKeyFingerprint".into(), OTHER_KEY.fingerprint().into());
+            draft.sign = Box::new(|text| OTHER_KEY.sign(text));
+        }
+    });
+    let mut built = two.build();
+    built.public_keys = vec![KEY.listed(), OTHER_KEY.listed()];
+    let told = |origin: &str| {
+        let mut told =
+            vec![(origin.to_owned(), KEY.fingerprint(), 8_u64), (origin.to_owned(), OTHER_KEY.fingerprint(), 4)];
+        told.sort_by(|a, b| a.1.cmp(&b.1));
+        told
+    };
+    assert_eq!(keys_told(&built.verify(&PERIOD).report), told("file"));
+    let server = built.serve();
+    let answer = server.run("verify", BUCKET, &PERIOD);
+    assert_eq!(keys_told(&answer.report), told("endpoint"));
+    let key = &answer.report["keys"][0];
+    assert_eq!(
+        (key["from"].as_str(), key["caller"].as_str(), key["region"].as_str(), key["partition"].as_str()),
+        (Some(server.url().as_str()), Some("test"), Some("us-east-1"), Some("aws"))
+    );
+}
+
+/// Objects that look like digests, each in a month of its own and with a key of its own; their content names other times.
+fn plant(built: &mut Built, months: std::ops::Range<i32>) {
+    for month in months {
+        let end = format!("{}-{:02}-02T07:31:07Z", 1990 + month / 12, month % 12 + 1);
+        let key = Chain::new().digest_key(end.parse().unwrap());
+        let content = json!({
+            "awsAccountId": "111122223333", "digestStartTime": format!("{}-01-01T00:00:00Z", 2100 + month),
+            "digestEndTime": format!("{}-01-01T01:00:00Z", 2100 + month), "digestS3Bucket": BUCKET, "digestS3Object": key,
+            "digestPublicKeyFingerprint": format!("{month:032x}"), "digestSignatureAlgorithm": "SHA256withRSA",
+            "newestEventTime": null, "oldestEventTime": null, "previousDigestS3Bucket": null,
+            "previousDigestS3Object": null, "previousDigestHashValue": null, "previousDigestHashAlgorithm": null,
+            "previousDigestSignature": null, "logFiles": [],
+        });
+        let metadata = BTreeMap::from([
+            ("signature".to_owned(), "ab".repeat(256)),
+            ("signature-algorithm".to_owned(), "SHA256withRSA".to_owned()),
+        ]);
+        built.objects.insert(key, (gzip(content.to_string().as_bytes()), metadata));
+    }
+}
+
+#[test]
+fn no_number_of_planted_digests_keeps_others_from_being_checked() {
+    for planted in [0..400, 300..600, 430..470] {
+        let mut built = Chain::new().build();
+        plant(&mut built, planted.clone());
+        let server = built.serve();
+        let answer = server.run("verify", BUCKET, &[]);
+        assert_eq!(answer.report["digests"]["verified"], 12, "{planted:?} {}", answer.stderr);
+        // Half a year and more before the first digests that CloudTrail ever signed nothing is asked, nor ahead of the clock.
+        let asked = server.store.heard().iter().filter(|one| one.of == "keys").count();
+        assert!(asked <= 60, "{planted:?}: {asked} questions");
+    }
 }
 
 #[test]
@@ -174,6 +269,11 @@ fn keys_from_cloudtrail() {
     // One key a page: the second page is asked for.
     assert_eq!(ask(vec![OTHER_KEY.listed(), KEY.listed()]), found(0, &[]));
     assert_eq!(ask(vec![OTHER_KEY.listed()]), found(1, &["digest-unknown-key", "log-uncovered"]));
+    // An answer that names keys of another time only says nothing of this one.
+    let mut past = OTHER_KEY.listed();
+    past["ValidityStartTime"] = 1_577_836_800.into();
+    past["ValidityEndTime"] = 1_580_515_200.into();
+    assert_eq!(ask(vec![past]), found(3, &["key-unavailable"]));
     assert_eq!(ask(vec![]), found(3, &["key-unavailable"]));
     let mut wrong = KEY.listed();
     wrong["Value"] = OTHER_KEY.listed()["Value"].clone();

@@ -25,7 +25,7 @@ fn digests_that_cloudtrail_would_not_sign() {
         before("foreign key under the true fingerprint", 1, &["digest-altered", "log-uncovered"], |draft| {
             draft.sign = Box::new(|text| OTHER_KEY.sign(text));
         }),
-        before("foreign key under its own fingerprint", 1, &["digest-unknown-key", "log-uncovered"], |draft| {
+        before("foreign key under its own fingerprint", 3, &["key-unavailable"], |draft| {
             draft.fields.insert("digestPublicKeyFingerprint".into(), OTHER_KEY.fingerprint().into());
             draft.sign = Box::new(|text| OTHER_KEY.sign(text));
         }),

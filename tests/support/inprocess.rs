@@ -17,14 +17,14 @@ use trailproof::checkpoint::Checkpoint;
 use trailproof::fetch::{Patience, Retry};
 use trailproof::metrics::Metrics;
 use trailproof::pipeline::Context;
-use trailproof::pipeline::digests::{KeyAnswer, KeyService, Keys};
+use trailproof::pipeline::keys::{KeyAnswer, KeyService, Keys};
 use trailproof::pipeline::logs::{LogContent, LogSink};
 use trailproof::pipeline::run::{self, Archive, RunError};
 use trailproof::report::{Clock, Records, Report, Tool};
 use trailproof::source::{Body, DigestMetadata, ListRequest, Listed, ObjectRef, Page, Source, SourceError};
 use trailproof::verify::digest::Relocation;
 use trailproof::verify::key_file;
-use trailproof::verify::keys::KeyRing;
+use trailproof::verify::keys::{KeyRing, Origin};
 use trailproof::verify::window::Window;
 
 use super::chain::{BUCKET, Built};
@@ -98,10 +98,10 @@ impl LogSink for NoTable {
 
 /// Keys as a file holds them.
 pub fn keys(listed: &[Value]) -> Keys<NoService> {
-    let mut ring = KeyRing::from_files();
+    let mut ring = KeyRing::default();
     let file = serde_json::json!({ "PublicKeyList": listed }).to_string();
     for key in key_file::parse(file.as_bytes()).unwrap() {
-        ring.add(&key).unwrap();
+        ring.add(&key, Origin::File("keys.json".to_owned())).unwrap();
     }
     Keys::Files(ring)
 }

@@ -5,12 +5,10 @@
 //! the CPU time of everything else that a small object costs, and an archive has millions of them.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::SharedCredentialsProvider;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
@@ -19,24 +17,14 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings};
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use jiff::SignedDuration;
-use tokio::sync::Mutex;
-use tokio::time::timeout;
 
 use super::error;
 use crate::source::SourceError;
-use crate::source::aws::Aws;
-
-/// How long before they expire credentials are asked for anew.
-const MARGIN: Duration = Duration::from_secs(300);
-
-/// How long credentials may take to come: a process or a sign-in service gives them.
-const CREDENTIALS_WAIT: Duration = Duration::from_secs(60);
+use crate::source::aws::{Aws, Renewed};
 
 /// A clock that is this far off is not corrected: signatures hold for some minutes, and answers are under way for seconds.
 const FAIR_CLOCK: SignedDuration = SignedDuration::from_secs(60);
@@ -65,10 +53,7 @@ pub(super) struct Access {
     region: String,
     expected_owner: Option<String>,
     connector: Connector,
-    provider: SharedCredentialsProvider,
-    identity: Mutex<Option<Identity>>,
-    /// How often credentials were given up before their time.
-    given_up: AtomicU64,
+    credentials: Renewed,
     settings: SigningSettings,
     /// The SDK's: a signature holds for some minutes.
     clock: SharedTimeSource,
@@ -78,25 +63,26 @@ pub(super) struct Access {
 
 impl Access {
     /// Learns from `client` where requests for the bucket go and how they are signed.
-    pub(super) async fn learn(aws: &Aws, client: &Client, bucket: &str) -> Result<Self, SourceError> {
+    pub(super) async fn learn(
+        aws: &Aws,
+        client: &Client,
+        bucket: &str,
+        owner: Option<&str>,
+    ) -> Result<Self, SourceError> {
         let other = |detail: String| SourceError::Other { detail };
         let config = PresigningConfig::expires_in(Duration::from_secs(60)).map_err(|error| other(error.to_string()))?;
         let request = client.get_object().bucket(bucket).key("k").presigned(config);
         let request = request.await.map_err(|failure| error::map(failure, bucket))?;
         let (base, region) = endpoint(request.uri())
             .ok_or_else(|| other(format!("bucket {bucket} asks for signatures that are not made here")))?;
-        let provider = aws.config.credentials_provider();
-        let provider =
-            provider.ok_or_else(|| SourceError::Denied { detail: "no credentials are configured".into() })?;
+        let credentials = aws.credentials.clone();
+        let credentials =
+            credentials.ok_or_else(|| SourceError::Denied { detail: "no credentials are configured".into() })?;
         let timeouts = aws.config.timeout_config();
         let mut waits = HttpConnectorSettings::builder();
         waits.set_connect_timeout(timeouts.and_then(|timeouts| timeouts.connect_timeout()));
         waits.set_read_timeout(timeouts.and_then(|timeouts| timeouts.read_timeout()));
-        let connector = Connector::builder()
-            .connector_settings(waits.build())
-            .proxy_config(ProxyConfig::from_env())
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build();
+        let connector = aws.trust.connector(Some(waits.build()), aws.config.sleep_impl());
         // As S3 wants it: the path is signed as it is sent, and the (empty) body's hash stands in a header.
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
@@ -105,11 +91,9 @@ impl Access {
         Ok(Self {
             base: base.to_owned(),
             region: region.to_owned(),
-            expected_owner: aws.expected_bucket_owner.clone(),
+            expected_owner: owner.map(str::to_owned),
             connector,
-            provider,
-            identity: Mutex::default(),
-            given_up: AtomicU64::new(0),
+            credentials,
             settings,
             clock: aws.config.time_source().unwrap_or_default(),
             ahead: AtomicI64::new(0),
@@ -136,7 +120,7 @@ impl Access {
 
     /// What requests are signed with now.
     pub(super) fn standing(&self) -> Standing {
-        Standing { ahead: self.ahead.load(Ordering::Relaxed), given_up: self.given_up.load(Ordering::Relaxed) }
+        Standing { ahead: self.ahead.load(Ordering::Relaxed), given_up: self.credentials.given_up() }
     }
 
     /// Signs by S3's clock from now on; tells whether that is another time than a request was signed at.
@@ -149,12 +133,8 @@ impl Access {
     }
 
     /// Gives up the credentials that a request was signed with, so that new ones are asked for.
-    pub(super) async fn forget_credentials(&self, signed: Standing) {
-        let mut kept = self.identity.lock().await;
-        if self.given_up.load(Ordering::Relaxed) == signed.given_up {
-            self.given_up.fetch_add(1, Ordering::Relaxed);
-            *kept = None;
-        }
+    pub(super) fn forget_credentials(&self, signed: Standing) {
+        self.credentials.give_up(signed.given_up);
     }
 
     fn uri(&self, what: Ask<'_>) -> String {
@@ -212,20 +192,10 @@ impl Access {
         Ok(request)
     }
 
-    /// The credentials at hand, or new ones when these are about to expire.
+    /// The credentials at hand; the provider sees to it that they are renewed.
     async fn identity(&self) -> Result<Identity, SourceError> {
-        let mut kept = self.identity.lock().await;
-        let soon = self.clock.now() + MARGIN;
-        if let Some(identity) = kept.as_ref().filter(|i| i.expiration().is_none_or(|expires| expires > soon)) {
-            return Ok(identity.clone());
-        }
-        let credentials = timeout(CREDENTIALS_WAIT, self.provider.provide_credentials()).await;
-        let credentials = credentials
-            .map_err(|_| SourceError::Broken { detail: format!("no credentials within {CREDENTIALS_WAIT:?}") })?;
-        let credentials = credentials.map_err(|error| SourceError::Denied { detail: error::chain(&error) })?;
-        let identity = Identity::from(credentials);
-        *kept = Some(identity.clone());
-        Ok(identity)
+        let credentials = self.credentials.get().await;
+        credentials.map(Identity::from).map_err(|error| SourceError::Denied { detail: error::chain(&error) })
     }
 }
 

@@ -23,7 +23,6 @@ pub struct Destination {
     bucket: String,
     prefix: String,
     kms_key: Option<String>,
-    expected_bucket_owner: Option<String>,
 }
 
 /// An upload that was begun.
@@ -49,8 +48,7 @@ impl Destination {
         let client = client_for(aws, bucket).await?;
         let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         let client = Client::from_conf(client.config().to_builder().retry_config(retry).build());
-        let expected_bucket_owner = aws.expected_bucket_owner.clone();
-        Ok(Self { client, bucket: bucket.to_owned(), prefix: prefix.to_owned(), kms_key, expected_bucket_owner })
+        Ok(Self { client, bucket: bucket.to_owned(), prefix: prefix.to_owned(), kms_key })
     }
 
     /// The address of a path below the prefix.
@@ -72,7 +70,7 @@ impl Destination {
     pub async fn holds(&self, path: &str) -> Result<bool, SourceError> {
         let key = self.key(path);
         let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(&key).max_keys(1);
-        let answer = call.set_expected_bucket_owner(self.expected_bucket_owner.clone()).send().await;
+        let answer = call.send().await;
         let answer = answer.map_err(|failure| error::map(failure, &self.bucket))?;
         // The key itself comes before all that begin with it.
         Ok(answer.contents().first().is_some_and(|first| path.ends_with('/') || first.key() == Some(key.as_str())))
@@ -87,8 +85,7 @@ impl Destination {
         let call = self.client.create_multipart_upload().bucket(&self.bucket).key(&key);
         let call = call
             .set_server_side_encryption(self.kms_key.is_some().then_some(ServerSideEncryption::AwsKms))
-            .set_ssekms_key_id(self.kms_key.clone())
-            .set_expected_bucket_owner(self.expected_bucket_owner.clone());
+            .set_ssekms_key_id(self.kms_key.clone());
         let answer = call.send().await.map_err(|failure| error::map(failure, &self.bucket))?;
         match answer.upload_id {
             Some(id) => Ok(Upload { key, id }),
@@ -103,7 +100,6 @@ impl Destination {
     pub async fn part(&self, upload: &Upload, number: i32, bytes: Bytes) -> Result<Part, SourceError> {
         let call = self.client.upload_part().bucket(&self.bucket).key(&upload.key).upload_id(&upload.id);
         let call = call.part_number(number).body(ByteStream::from(bytes));
-        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
         let answer = call.send().await.map_err(|failure| error::map(failure, &self.bucket))?;
         Ok(Part { number, tag: answer.e_tag })
     }
@@ -122,7 +118,6 @@ impl Destination {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let call = self.client.complete_multipart_upload().bucket(&self.bucket).key(&upload.key);
         let call = call.upload_id(&upload.id).multipart_upload(parts).if_none_match("*");
-        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
         match call.send().await {
             Ok(_) => Ok(true),
             Err(refused) if matches!(refused.code(), Some("PreconditionFailed" | "ConditionalRequestConflict")) => {
@@ -138,7 +133,6 @@ impl Destination {
     /// [`SourceError`] when that fails; the parts are then kept, and paid for, until a lifecycle rule removes them.
     pub async fn abort(&self, upload: &Upload) -> Result<(), SourceError> {
         let call = self.client.abort_multipart_upload().bucket(&self.bucket).key(&upload.key).upload_id(&upload.id);
-        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
         call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
     }
 
@@ -148,7 +142,6 @@ impl Destination {
     /// [`SourceError`] when that fails.
     pub async fn delete(&self, upload: &Upload) -> Result<(), SourceError> {
         let call = self.client.delete_object().bucket(&self.bucket).key(&upload.key);
-        let call = call.set_expected_bucket_owner(self.expected_bucket_owner.clone());
         call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
     }
 }

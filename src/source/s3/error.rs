@@ -54,7 +54,7 @@ pub(super) fn from_answer(status: u16, code: &str, message: &str, place: &str) -
         "InvalidObjectState" => SourceError::Archived { storage_class: "unknown".into() },
         code if is_passing(code) => SourceError::Unavailable { detail },
         code if code.starts_with("KMS.") => SourceError::KmsDenied { detail },
-        _ if message.contains("kms:Decrypt") => SourceError::KmsDenied { detail },
+        _ if is_of_kms(message) => SourceError::KmsDenied { detail },
         _ => match status {
             // S3 says NoSuchKey. Whoever else says 404, a proxy or a portal, knows nothing of the object.
             404 if code.is_empty() => SourceError::Broken { detail: format!("{detail}, not in S3's words") },
@@ -99,6 +99,11 @@ fn is_passing(code: &str) -> bool {
     )
 }
 
+/// S3 hands on some of KMS's refusals as its own `AccessDenied`; only the message tells.
+fn is_of_kms(message: &str) -> bool {
+    message.contains("kms:") || message.contains("The ciphertext refers to a customer master key")
+}
+
 /// An error with its causes, once each.
 pub(in crate::source) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -141,5 +146,7 @@ mod tests {
         assert_eq!(from_answer(404, "", "", "b"), unworded);
         let kms = "User is not authorized to perform: kms:Decrypt on this resource";
         assert!(matches!(from_answer(403, "AccessDenied", kms, "b"), SourceError::KmsDenied { .. }));
+        let foreign = "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.";
+        assert!(matches!(from_answer(400, "AccessDenied", foreign, "b"), SourceError::KmsDenied { .. }));
     }
 }
