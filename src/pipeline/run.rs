@@ -20,6 +20,7 @@ use super::{address, trail_events};
 use crate::acknowledge::{Acknowledgement, Acknowledgements};
 use crate::archive::inventory::{Inventory, Root};
 use crate::archive::key::LogKind;
+use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
 use crate::report::{Clock, Findings, KeyUse, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
@@ -166,7 +167,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         let sentence = "the run was stopped before it had looked at everything";
         findings.add(Finding::new(FindingId::RunInterrupted, "the run", sentence).with_hint("run again"));
     }
-    if totals.nothing_to_verify() {
+    if totals.nothing_to_verify(&context.scope) {
         let sentence = "nothing was found that could be verified: no digest in what was asked for";
         let hint = address::nothing_found(&inventory, &archive.tool.archive);
         findings.add(Finding::new(FindingId::NothingToVerify, "the archive", sentence).with_hint(hint));
@@ -287,10 +288,13 @@ impl Totals {
             .extend(conclusion.chains.into_iter().filter(|chain| context.scope.includes_trail(&chain.chain.trail)));
     }
 
-    /// Whether no digest of what was asked for, trails included, is one that proves anything or should.
-    fn nothing_to_verify(&self) -> bool {
+    /// Whether no digest of what was asked for, trails and time included, is one that proves anything or should.
+    fn nothing_to_verify(&self, scope: &Scope) -> bool {
         let Outcomes { altered, missing, unreadable, malformed, .. } = self.digests;
-        altered + missing + unreadable + malformed == 0 && self.chains.iter().all(|chain| chain.digests == 0)
+        // Digests that arrive after the period are read too, because they may list logs of it.
+        let is_after = |chain: &ChainSummary| scope.to.is_some_and(|to| chain.first.is_some_and(|first| first >= to));
+        let proves = |chain: &ChainSummary| chain.digests > 0 && !is_after(chain);
+        altered + missing + unreadable + malformed == 0 && !self.chains.iter().any(proves)
     }
 
     /// The earliest end of any regular chain that is not known to have ended.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::exemptions::Exemption;
-use super::model::{Kind, Owner, Thing, World, minutes};
+use super::model::{Kind, Owner, Place, Thing, World, minutes};
 use super::moves::{Move, Offered, Trouble};
 use super::objects::Object;
 use super::options::{Options, Remembered};
@@ -125,9 +125,9 @@ impl<'a> Judge<'a> {
             Move::Plant(spot, _) => matches!(spot, Spot::Outside { .. }) || spot.is_hidden(),
             _ => false,
         };
-        // A copy is another archive than the one that a checkpoint is of, and than the prefix was one of.
-        let is_elsewhere =
-            self.state.copied.is_some() && !(options.prefix.is_empty() && options.checkpoint == Remembered::None);
+        // A copy is another archive than the one that a checkpoint, a prefix or an acknowledgement is of.
+        let is_of_this = !options.prefix.is_empty() || options.checkpoint != Remembered::None || options.acknowledged;
+        let is_elsewhere = self.state.copied.is_some() && is_of_this;
         self.expected.as_untouched = moves.iter().all(changes_nothing) && !foreign && !is_elsewhere;
     }
 
@@ -358,8 +358,16 @@ impl<'a> Judge<'a> {
             if others.any(|other| self.newest(other).is_some()) {
                 return None;
             }
-            let known =
-                self.state.objects.keys().any(|place| options.asks_place(place) && is_in_place(&place.1, &this.owner));
+            // What is new may be the first of an account and Region.
+            let is_new = |place: &Place| {
+                let thing = self.world.at(place).filter(|thing| matches!(thing.kind, Kind::Log { .. }));
+                let planted = self.state.planted.get(place).filter(|spot| matches!(spot, Spot::Log { .. }));
+                let time = thing.map(Thing::time).or_else(|| planted.map(Spot::time));
+                time.is_some_and(|time| self.may_be_pending(time, 0))
+            };
+            let is_listed = |place: &Place| options.asks_place(place) && (options.local || place.0 == BUCKET);
+            let left = |place: &Place| is_listed(place) && is_in_place(&place.1, &this.owner) && !is_new(place);
+            let known = self.state.objects.keys().any(left);
             return known.then_some("of an account and Region that is there and not covered");
         };
         let late = |other: Timestamp| other.duration_since(end) > minutes(3 * 60);
