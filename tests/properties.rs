@@ -11,14 +11,14 @@ use bytes::Bytes;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use support::chain::{BUCKET, Built, Chain, gunzip, gzip};
-use support::inprocess::{Memory, Setup, keys, report, runtime};
+use support::inprocess::{Memory, NoService, Setup, keys, report, runtime};
 use trailproof::checkpoint::Checkpoint;
 use trailproof::report::Report;
 use trailproof::sha256::{decode_hex, encode_hex};
 use trailproof::verify::digest::{Recorded, Relocation};
 
 fn run(memory: Memory, built: &Built, setup: Setup) -> Report {
-    runtime().block_on(report(memory, BUCKET, &keys(&built.public_keys), setup))
+    runtime().block_on(report(memory, BUCKET, &keys::<NoService>(&built.public_keys), setup))
 }
 
 /// A container that costs nothing to make anew.
@@ -87,7 +87,7 @@ impl Flip {
 
 /// Every flip must end in exit code 1: what was looked at and is not as delivered.
 fn assert_told(built: &Built, flips: &[Flip]) {
-    let all_keys = keys(&built.public_keys);
+    let all_keys = keys::<NoService>(&built.public_keys);
     let passed = each(built, flips, |memory, flip| {
         flip.make(memory);
         let report = runtime().block_on(report(memory.clone(), BUCKET, &all_keys, Setup::default()));
@@ -141,7 +141,7 @@ fn any_deleted_objects_are_told_unless_they_are_the_tail() {
         let whole_hours = (0..HOURS).all(|hour| is_gone(subset, hour) == is_gone(subset, HOURS + hour));
         whole_hours && !is_gone(subset, 0) && (1..HOURS).all(|hour| !is_gone(subset, hour - 1) || is_gone(subset, hour))
     };
-    let all_keys = keys(&built.public_keys);
+    let all_keys = keys::<NoService>(&built.public_keys);
     let before = run(Memory::of(&built), &built, Setup::default());
     let mut remembered = Checkpoint::default();
     remembered.advance(&before);

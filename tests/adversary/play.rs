@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use serde::{Deserialize, Serialize};
 use trailproof::acknowledge::{self, Acknowledgement, Acknowledgements};
 use trailproof::checkpoint::Checkpoint;
+use trailproof::pipeline::keys::Keys;
 use trailproof::pipeline::logs::{Integrity, LogContent, LogSink};
 use trailproof::pipeline::run::RunError;
 use trailproof::report::{Records, Report};
@@ -22,7 +23,7 @@ use super::moves::{Move, Offered};
 use super::options::{Options, Remembered, night};
 use super::state::{COPIED_TO, State};
 use crate::support::chain::{BUCKET, OTHER_KEY};
-use crate::support::inprocess::{Memory, Setup, keys, report_to, runtime};
+use crate::support::inprocess::{CloudTrail, Memory, Setup, keys, report_to, runtime};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
@@ -116,7 +117,8 @@ struct Before {
 /// Runs to the report; nothing where the checkpoint is another archive's, which is an error of usage.
 fn run(world: &World, options: &Options, state: &State, before: Before) -> (Option<Report>, Vec<(String, Integrity)>) {
     let offered = match state.offered {
-        Offered::All => keys(&world.keys),
+        // Only CloudTrail can say that it knows no such key.
+        Offered::All => Keys::service(CloudTrail::of(&world.keys)),
         Offered::None => keys(&[]),
         Offered::SomebodyElses => keys(&[OTHER_KEY.listed()]),
     };

@@ -24,7 +24,7 @@ use trailproof::report::{Clock, Records, Report, Tool};
 use trailproof::source::{Body, DigestMetadata, ListRequest, Listed, ObjectRef, Page, Source, SourceError};
 use trailproof::verify::digest::Relocation;
 use trailproof::verify::key_file;
-use trailproof::verify::keys::{KeyRing, Origin};
+use trailproof::verify::keys::{GivenKey, KeyRing, Origin, Provenance};
 use trailproof::verify::window::Window;
 
 use super::chain::{BUCKET, Built};
@@ -97,13 +97,34 @@ impl LogSink for NoTable {
 }
 
 /// Keys as a file holds them.
-pub fn keys(listed: &[Value]) -> Keys<NoService> {
+pub fn keys<K>(listed: &[Value]) -> Keys<K> {
     let mut ring = KeyRing::default();
-    let file = serde_json::json!({ "PublicKeyList": listed }).to_string();
-    for key in key_file::parse(file.as_bytes()).unwrap() {
+    for key in given(listed) {
         ring.add(&key, Origin::File("keys.json".to_owned())).unwrap();
     }
     Keys::Files(ring)
+}
+
+fn given(listed: &[Value]) -> Vec<GivenKey> {
+    let file = serde_json::json!({ "PublicKeyList": listed }).to_string();
+    key_file::parse(file.as_bytes()).unwrap()
+}
+
+/// CloudTrail itself, which signs with these keys at all times, and says so of any Region.
+pub struct CloudTrail(Vec<GivenKey>);
+
+impl CloudTrail {
+    pub fn of(listed: &[Value]) -> Self {
+        let always = Window { from: Timestamp::MIN, to: Timestamp::MAX };
+        Self(given(listed).into_iter().map(|key| GivenKey { validity: Some(always), ..key }).collect())
+    }
+}
+
+impl KeyService for CloudTrail {
+    async fn list(&self, region: &Region, _: Window) -> Result<KeyAnswer, SourceError> {
+        let endpoint = format!("https://cloudtrail.{region}.amazonaws.com");
+        Ok(KeyAnswer { keys: self.0.clone(), from: Provenance { endpoint, caller: None } })
+    }
 }
 
 static POOLS: LazyLock<[Arc<rayon::ThreadPool>; 3]> = LazyLock::new(|| {
