@@ -117,6 +117,8 @@ finding_ids! {
     KindNeverCovered = "kind-never-covered", Coverage;
     /// A digest that the checkpoint remembers is gone, with everything of its time.
     HeadExpired = "head-expired", Coverage;
+    /// Logs that the oldest digests list are gone, with everything of their time.
+    LogExpired = "log-expired", Coverage;
     /// Nothing was found that could be verified.
     NothingToVerify = "nothing-to-verify", Coverage;
     /// A log could not be read.

@@ -10,17 +10,13 @@
 //! never called deleted; whoever deletes a head and leaves anything of its time or before is told of as having deleted it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::Offset;
 
-use super::{Context, digests, discover};
-use crate::archive::inventory::Inventory;
-use crate::archive::key::{self, DigestName, LogName, ObjectName};
-use crate::archive::scope::Scope;
+use super::oldest::{Look, Oldest};
+use super::{Context, digests};
+use crate::archive::inventory::{Holdings, Inventory};
+use crate::archive::key::{self, AccountRegion, ObjectName};
 use crate::checkpoint::{Head, State};
 use crate::finding::{Finding, FindingId};
 use crate::report::Heads;
@@ -31,60 +27,25 @@ use crate::verify::heads::{AtHead, EXPIRED};
 
 /// What a listing says that is needed to compare heads, taken before the inventory is used up.
 pub(super) struct Listed {
-    /// The time of the oldest log or digest under each root.
-    oldest: HashMap<String, Timestamp>,
+    /// The oldest under each root.
+    pub(super) oldest: Oldest,
     /// Whether the checkpoint remembers organizations and accounts here, and none of them is in the listing.
     pub(super) is_elsewhere: bool,
 }
 
 impl Listed {
-    /// What the listing says; nothing where nothing is remembered.
+    /// What the listing says.
     pub(super) fn of<S>(context: &Context<S>, prefix: &str, inventory: &Inventory) -> Self {
-        let mut asked = context.checkpoint.asked_for(&context.scope, prefix).peekable();
-        if asked.peek().is_none() {
-            return Self { oldest: HashMap::new(), is_elsewhere: false };
-        }
+        let asked = context.checkpoint.asked_for(&context.scope, prefix);
         let owners: BTreeSet<_> = asked.map(|head| (&head.chain.org, head.chain.place.account)).collect();
-        let mut oldest: Vec<Option<Timestamp>> = vec![None; inventory.roots.len()];
-        let mut is_elsewhere = true;
-        for (place, holdings) in &inventory.places {
-            let logs = holdings.logs.iter().map(|log| (log.root, dated_log(&log.name)));
-            let digests = holdings.digests.iter().map(|digest| (digest.root, dated_digest(&digest.name)));
-            let mut last_root = None;
-            for (root, time) in logs.chain(digests) {
-                let at = root as usize;
-                if last_root.replace(root) != Some(root) {
-                    is_elsewhere &= !owners.contains(&(&inventory.roots[at].org, place.account));
-                }
-                oldest[at] = oldest[at].into_iter().chain(time).min();
-            }
-        }
-        let oldest = inventory.roots.iter().zip(oldest).filter_map(|(root, time)| Some((root.prefix.clone(), time?)));
-        Self { oldest: oldest.collect(), is_elsewhere }
+        let is_owners = |(place, holdings): (&AccountRegion, &Holdings)| {
+            let roots =
+                holdings.logs.iter().map(|log| log.root).chain(holdings.digests.iter().map(|digest| digest.root));
+            roots.map(|root| &inventory.roots[root as usize].org).any(|org| owners.contains(&(org, place.account)))
+        };
+        let is_elsewhere = !owners.is_empty() && !inventory.places.iter().any(is_owners);
+        Self { oldest: Oldest::of(inventory), is_elsewhere }
     }
-}
-
-/// The time that a log or digest stands for, by its key.
-fn dated(key: &str) -> Option<Timestamp> {
-    match key::parse(key).name {
-        ObjectName::Log(_, name) => dated_log(&name),
-        ObjectName::Digest(_, name) => dated_digest(&name),
-        _ => None,
-    }
-}
-
-/// What lies in another day's folder than its name says is not CloudTrail's, and says nothing of what expired.
-fn dated_log(name: &LogName) -> Option<Timestamp> {
-    (day_of(name.minute) == name.day).then_some(name.minute)
-}
-
-/// Backfill digests are made later than their names say, so they outlive what has the same time in its name.
-fn dated_digest(name: &DigestName) -> Option<Timestamp> {
-    (!name.backfill && day_of(name.end) == name.day).then_some(name.end)
-}
-
-fn day_of(time: Timestamp) -> Date {
-    Offset::UTC.to_datetime(time).date()
 }
 
 /// What is known of heads that are gone, in the order of their ends.
@@ -99,9 +60,7 @@ struct Left {
 
 /// Where the run looked, and what it found there.
 pub(super) struct Comparison<'a, S> {
-    pub(super) context: &'a Context<S>,
-    pub(super) bucket: &'a Arc<str>,
-    pub(super) prefix: &'a str,
+    pub(super) look: &'a Look<'a, S>,
     pub(super) listed: Listed,
     /// Whether every folder could be listed.
     pub(super) listed_whole: bool,
@@ -111,11 +70,12 @@ pub(super) struct Comparison<'a, S> {
 impl<S: Source> Comparison<'_, S> {
     /// Compares every head that was asked for; `at` has those that were read with the other digests.
     pub(super) async fn compare(self, at: Vec<(String, AtHead)>) -> (Heads, Vec<Finding>) {
-        let all = self.context.checkpoint.heads().count();
-        if all == 0 || self.context.is_cancelled() {
+        let all = self.look.context.checkpoint.heads().count();
+        if all == 0 || self.look.context.is_cancelled() {
             return self.leave();
         }
-        let asked: Vec<&Head> = self.context.checkpoint.asked_for(&self.context.scope, self.prefix).collect();
+        let asked: Vec<&Head> =
+            self.look.context.checkpoint.asked_for(&self.look.context.scope, self.look.prefix).collect();
         let mut at: HashMap<String, AtHead> = at.into_iter().collect();
         let unread: Vec<&Head> = asked.iter().copied().filter(|head| !at.contains_key(&head.key)).collect();
         let mut findings = Vec::new();
@@ -134,7 +94,7 @@ impl<S: Source> Comparison<'_, S> {
 
     /// Compares nothing.
     pub(super) fn leave(self) -> (Heads, Vec<Finding>) {
-        let not_asked_for = self.context.checkpoint.heads().count() as u64;
+        let not_asked_for = self.look.context.checkpoint.heads().count() as u64;
         (Heads { found: Vec::new(), not_asked_for }, Vec::new())
     }
 
@@ -142,14 +102,14 @@ impl<S: Source> Comparison<'_, S> {
     async fn read(&self, heads: Vec<&Head>) -> Vec<(String, AtHead, Vec<Finding>)> {
         let reads = heads.into_iter().filter_map(|head| {
             let ObjectName::Digest(_, name) = key::parse(&head.key).name else { return None };
-            let place = Recorded { bucket: self.bucket.to_string(), key: head.key.clone() };
+            let place = Recorded { bucket: self.look.bucket.to_string(), key: head.key.clone() };
             Some(async move {
-                let mut object = digests::read_one(self.context, name, place, 0).await;
+                let mut object = digests::read_one(self.look.context, name, place, 0).await;
                 let (found, told) = object.recognise(head.hash);
                 (head.key.clone(), found, told)
             })
         });
-        stream::iter(reads).buffered(self.context.concurrency).collect().await
+        stream::iter(reads).buffered(self.look.context.concurrency).collect().await
     }
 
     /// Tells apart what was deleted and what expired with everything of its time.
@@ -180,21 +140,21 @@ impl<S: Source> Comparison<'_, S> {
 
     /// Of heads that are gone, in the order of their ends: up to where nothing as old is left under the root.
     async fn left_of(&self, root: &str, heads: &[&Head]) -> Left {
-        let oldest = self.listed.oldest.get(root);
-        let deleted = oldest.map_or(heads.len(), |oldest| heads.partition_point(|head| head.end < *oldest));
+        let oldest = self.listed.oldest.under(root);
+        let deleted = oldest.map_or(heads.len(), |oldest| heads.partition_point(|head| head.end < oldest));
         let mut left = Left { expired: 0, deleted, why: String::new() };
         if !self.listed_whole {
             "a folder could not be listed".clone_into(&mut left.why);
             return left;
         }
-        if self.context.scope.digests_from().is_none() {
+        if self.look.context.scope.digests_from().is_none() {
             left.expired = deleted;
             return left;
         }
         // What lies before the period was not listed: it is looked into for the newest of them, and then by halves.
         let mut middle = left.deleted.saturating_sub(1);
         while left.expired < left.deleted {
-            match self.is_left(root, heads[middle].end).await {
+            match self.look.is_left(root, heads[middle].end).await {
                 Ok(true) => left.deleted = middle,
                 Ok(false) => left.expired = middle + 1,
                 Err(why) => {
@@ -205,14 +165,6 @@ impl<S: Source> Comparison<'_, S> {
             middle = left.expired + (left.deleted - left.expired) / 2;
         }
         left
-    }
-
-    /// Whether anything dated up to `end` is left under a root.
-    async fn is_left(&self, root: &str, end: Timestamp) -> Result<bool, String> {
-        let scope = Scope { from: None, heads_from: None, to: Some(end), ..self.context.scope.clone() };
-        let below = if root.starts_with(self.prefix) { root } else { self.prefix };
-        let is_it = |key: &str| key.starts_with(root) && dated(key).is_some_and(|time| time <= end);
-        discover::holds(self.context, self.bucket, below, &scope, is_it).await
     }
 
     /// Heads that are gone or changed, and chains of which no verified digest is there any more.

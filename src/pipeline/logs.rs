@@ -14,7 +14,7 @@ use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent, Watched};
 use super::{Context, spawn};
 use crate::archive::ids::OrgId;
-use crate::archive::key::AccountRegion;
+use crate::archive::key::{self, AccountRegion};
 use crate::finding::{Finding, FindingId};
 use crate::gunzip::{self, Content, Damage, Inflated};
 use crate::metrics::Metrics;
@@ -680,6 +680,14 @@ fn unread(log: &PlannedLog, key: &str, error: &SourceError) -> LogOutcome {
         Listed::Yes { hash, digest } => Some((hash, digest)),
         Listed::Unlisted | Listed::Impossible | Listed::Uncovered | Listed::Pending => None,
     };
+    if let (SourceError::Missing, LogPlace::Expired(object)) = (error, &log.place) {
+        let folder = key::parse(&object.key).root.to_owned();
+        let sentence =
+            "logs that the oldest digests list are gone, with everything as old as they are: expired, or all deleted";
+        let finding = Finding::new(FindingId::LogExpired, folder, sentence)
+            .with_hint("compare with the bucket's lifecycle rules; --from leaves the oldest days out");
+        return LogOutcome { kind: Kind::Missing, findings: vec![finding], ..LogOutcome::default() };
+    }
     if let (SourceError::Missing, Some((hash, digest))) = (error, recorded) {
         let sentence = "a log that a signed digest lists is gone";
         let finding = Finding::new(FindingId::LogMissing, key, sentence)

@@ -18,6 +18,7 @@ pub mod key_archive;
 pub mod keys;
 pub mod logs;
 pub mod memory;
+mod oldest;
 pub mod plan;
 pub mod rows;
 pub mod run;

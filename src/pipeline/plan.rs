@@ -51,6 +51,8 @@ pub enum LogPlace {
     Odd(Box<OddObject>),
     /// Recorded by a digest, and not in the listing under a name of a log.
     Recorded(Box<ObjectRef>),
+    /// The same, and nothing as old is left under its root: if it is gone, it may have expired.
+    Expired(Box<ObjectRef>),
 }
 
 /// One log to read.
@@ -68,7 +70,7 @@ impl PlannedLog {
         match &self.place {
             LogPlace::Object(object) => object.size,
             LogPlace::Odd(object) => object.size,
-            LogPlace::Recorded(_) => 0,
+            LogPlace::Recorded(_) | LogPlace::Expired(_) => 0,
         }
     }
 
@@ -77,7 +79,7 @@ impl PlannedLog {
         match &self.place {
             LogPlace::Object(object) => Some(object.name.day),
             LogPlace::Odd(object) => object.day,
-            LogPlace::Recorded(_) => None,
+            LogPlace::Recorded(_) | LogPlace::Expired(_) => None,
         }
     }
 }
@@ -265,12 +267,31 @@ impl PlacePlan {
         }
     }
 
+    /// Logs that digests list and the listing does not show: the prefix of their root, and the time in their names.
+    pub(super) fn gone(&self) -> impl Iterator<Item = (String, Timestamp)> {
+        self.logs.iter().filter_map(|log| match &log.place {
+            LogPlace::Recorded(object) => named(&object.key),
+            LogPlace::Object(_) | LogPlace::Odd(_) | LogPlace::Expired(_) => None,
+        })
+    }
+
+    /// Takes such logs to have expired, by root up to a time.
+    pub(super) fn expire(&mut self, upto: &BTreeMap<String, Timestamp>) {
+        for log in &mut self.logs {
+            if let LogPlace::Recorded(object) = &mut log.place
+                && named(&object.key).is_some_and(|(root, minute)| upto.get(&root).is_some_and(|upto| minute <= *upto))
+            {
+                log.place = LogPlace::Expired(object.clone());
+            }
+        }
+    }
+
     /// The organization in a log's key.
     pub fn org(&self, log: &PlannedLog) -> Option<&OrgId> {
         match &log.place {
             LogPlace::Object(object) => self.roots[object.root as usize].org.as_ref(),
             LogPlace::Odd(object) => self.roots[object.root as usize].org.as_ref(),
-            LogPlace::Recorded(_) => None,
+            LogPlace::Recorded(_) | LogPlace::Expired(_) => None,
         }
     }
 
@@ -285,8 +306,17 @@ impl PlacePlan {
                 let bucket = self.roots[object.root as usize].bucket.clone();
                 ObjectRef { bucket, key: object.key.to_string() }
             }
-            LogPlace::Recorded(object) => (**object).clone(),
+            LogPlace::Recorded(object) | LogPlace::Expired(object) => (**object).clone(),
         }
+    }
+}
+
+/// The prefix of a log's root and the time in its name.
+fn named(key: &str) -> Option<(String, Timestamp)> {
+    let parsed = key::parse(key);
+    match parsed.name {
+        ObjectName::Log(_, name) => Some((parsed.root.to_owned(), name.minute)),
+        _ => None,
     }
 }
 

@@ -276,8 +276,10 @@ fn folder_day(log: &LogContent<'_>) -> Option<Date> {
     };
     match (&log.log.place, &log.log.listed) {
         (LogPlace::Object(_) | LogPlace::Odd(_), _) => log.log.day(),
-        (LogPlace::Recorded(object), Listed::Yes { digest, .. }) => named(&object.key).or_else(|| named(digest)),
-        (LogPlace::Recorded(object), _) => named(&object.key),
+        (LogPlace::Recorded(object) | LogPlace::Expired(object), Listed::Yes { digest, .. }) => {
+            named(&object.key).or_else(|| named(digest))
+        }
+        (LogPlace::Recorded(object) | LogPlace::Expired(object), _) => named(&object.key),
     }
 }
 

@@ -15,6 +15,7 @@ use super::discover::{self, Thoroughness};
 use super::heads::{Comparison, Listed};
 use super::keys::{self, KeyService, Keys};
 use super::logs::{self, LogSink};
+use super::oldest::Look;
 use super::plan::{self, PlacePlan};
 use super::{address, trail_events};
 use crate::acknowledge::{Acknowledgement, Acknowledgements};
@@ -127,14 +128,12 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     if archive.bucket.is_empty() && remembered.is_elsewhere && totals.digests.verified > 0 {
         return Err(RunError::AnotherArchive);
     }
-    let comparison = Comparison {
-        context,
-        bucket: &archive.bucket,
-        prefix: &archive.prefix,
-        listed: remembered,
-        listed_whole: not_listed.is_empty(),
-        chains: &totals.chains,
-    };
+    let look = Look { context, bucket: &archive.bucket, prefix: &archive.prefix };
+    if not_listed.is_empty() {
+        look.mark_expired(&remembered.oldest, &mut plans).await;
+    }
+    let comparison =
+        Comparison { look: &look, listed: remembered, listed_whole: not_listed.is_empty(), chains: &totals.chains };
     // A directory may be a folder of the archive that the checkpoint is of; a bucket is the one that it names.
     let is_elsewhere = archive.bucket.is_empty() && totals.addresses.in_question().is_some();
     let (heads, told_of_heads) = match is_elsewhere {

@@ -40,7 +40,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use counts::Counts;
 use exemptions::Exemption;
-use faults::Fault;
 use model::WORLDS;
 use options::Options;
 use play::{Sequence, untouched};
@@ -50,15 +49,6 @@ const ORDINARY: u64 = 10_000;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
-}
-
-/// Faults that are known and not mended yet, each by its kind and a word of the sequences that show it. Nothing may stay
-/// here.
-const OPEN: &[(&str, &str)] = &[("HonestAccused", "Expire")];
-
-fn is_open(fault: &Fault, sequence: &Sequence) -> bool {
-    let (fault, sequence) = (format!("{fault:?}"), format!("{sequence:?}"));
-    OPEN.iter().any(|(kind, word)| fault.starts_with(kind) && (sequence.contains(word) || fault.contains(word)))
 }
 
 /// Plays sequences on two threads: what was put to the test, and the faults, one of each shape, each with the shortest
@@ -78,14 +68,8 @@ fn play_all(numbers: std::ops::Range<u64>) -> (Counts, Vec<String>) {
             let (expected, outcome) = sequence.play();
             own.note(&expected, outcome.code);
             for fault in sequence.judged(&expected, &outcome) {
-                if is_open(&fault, &sequence) {
-                    continue;
-                }
                 let shortest = sequence.clone().shortest(&fault);
                 let fault = shortest.faults().into_iter().find(|other| other.is_like(&fault)).unwrap_or(fault);
-                if is_open(&fault, &shortest) {
-                    continue;
-                }
                 let told = format!("# {seed}: {fault:?}\n{}", shortest.line());
                 found.lock().unwrap().entry(shortest.shape(&fault)).or_insert(told);
             }
@@ -122,7 +106,7 @@ fn what_was_found_once_is_not_found_again() {
     let mut wrong = Vec::new();
     for line in lines {
         let sequence: Sequence = serde_json::from_str(line).unwrap();
-        let faults: Vec<Fault> = sequence.faults().into_iter().filter(|fault| !is_open(fault, &sequence)).collect();
+        let faults = sequence.faults();
         if !faults.is_empty() {
             let (_, outcome) = sequence.play();
             wrong.push(format!("{line}\n  exit {} {faults:?}\n  {:?}", outcome.code, outcome.findings));

@@ -296,3 +296,29 @@ fn a_kind_that_one_accounts_digest_names_is_held_to_it_in_every_account() {
         check(vec![Case { args: vec![], ..case(title, built, 3, &["log-uncovered", "log-unlisted"]) }]);
     }
 }
+
+/// Lifecycle rules take whole days away, and the first digest of a day lists logs of the evening before.
+#[test]
+fn a_log_that_went_with_everything_of_its_day_may_have_expired_and_one_that_left_anything_behind_was_deleted() {
+    let expired = |left: Option<&str>| {
+        let mut built = Chain { hours: 30, ..Chain::new() }.build();
+        Chain { account: "444455556666".into(), hours: 30, ..Chain::new() }.build_into(&mut built);
+        built.objects.retain(|key, _| !key.contains("/2026/01/02/") || left.is_some_and(|left| key.contains(left)));
+        built
+    };
+    let all = ["chain-start-missing", "log-expired"];
+    for (from, findings) in [(None, &all[..]), (Some("2026-01-02T23:00:00Z"), &["log-expired", "period-not-covered"])] {
+        let args: Vec<&str> =
+            from.into_iter().flat_map(|from| ["--from", from, "--as-of", "2026-01-04T00:10:00Z"]).collect();
+        let answer = expired(None).verify(&args);
+        assert_eq!(
+            (answer.code, ids(&answer.report)),
+            (3, findings.iter().map(|id| (*id).to_owned()).collect()),
+            "{from:?}"
+        );
+        // One log of the other account is as old.
+        let answer = expired(Some("444455556666_CloudTrail_us-east-1_20260102T1749Z")).verify(&args);
+        let told = ids(&answer.report);
+        assert_eq!((answer.code, told.contains(&"log-missing".to_owned())), (1, true), "{from:?} {told:?}");
+    }
+}

@@ -1,0 +1,116 @@
+//! What is left of the oldest time under a root, to tell what was deleted from what expired.
+//!
+//! Lifecycle rules take whole days away, and everything of a day. So what is gone may have expired only if nothing dated
+//! as early as it is left under its root, in any account; whoever deletes an object and leaves anything of its time or
+//! before is told of as having deleted it. The first digest that is left may list logs of the evening before, which
+//! expired a day sooner: those are [`LogPlace::Expired`](super::plan::LogPlace::Expired).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+
+use super::plan::PlacePlan;
+use super::{Context, discover};
+use crate::archive::inventory::Inventory;
+use crate::archive::key::{self, DigestName, LogName, ObjectName};
+use crate::archive::scope::Scope;
+use crate::source::Source;
+
+/// The time of the oldest log or digest that the listing shows under each root.
+#[derive(Debug, Default)]
+pub(super) struct Oldest(HashMap<String, Timestamp>);
+
+impl Oldest {
+    /// Takes it from a listing.
+    pub(super) fn of(inventory: &Inventory) -> Self {
+        let mut oldest: Vec<Option<Timestamp>> = vec![None; inventory.roots.len()];
+        let mut note = |root: u32, time: Option<Timestamp>| {
+            let known = &mut oldest[root as usize];
+            *known = known.iter().copied().chain(time).min();
+        };
+        for holdings in inventory.places.values() {
+            holdings.digests.iter().for_each(|digest| note(digest.root, dated_digest(&digest.name)));
+            // Logs are in the order of their days: under a single root the first that is dated is the oldest.
+            let mut logs = holdings.logs.iter();
+            match inventory.roots.as_slice() {
+                [_] => note(0, logs.find_map(|log| dated_log(&log.name))),
+                _ => logs.for_each(|log| note(log.root, dated_log(&log.name))),
+            }
+        }
+        let oldest = inventory.roots.iter().zip(oldest);
+        Self(oldest.filter_map(|(root, time)| Some((root.prefix.clone(), time?))).collect())
+    }
+
+    /// The oldest under a root, by its prefix.
+    pub(super) fn under(&self, root: &str) -> Option<Timestamp> {
+        self.0.get(root).copied()
+    }
+}
+
+/// Where the archive is, for looking into what the listing left out.
+pub(super) struct Look<'a, S> {
+    pub(super) context: &'a Context<S>,
+    pub(super) bucket: &'a Arc<str>,
+    pub(super) prefix: &'a str,
+}
+
+impl<S: Source> Look<'_, S> {
+    /// Whether anything dated up to `end` is left under a root.
+    ///
+    /// # Errors
+    /// Why that could not be found out.
+    pub(super) async fn is_left(&self, root: &str, end: Timestamp) -> Result<bool, String> {
+        let scope = Scope { from: None, heads_from: None, to: Some(end), ..self.context.scope.clone() };
+        let below = if root.starts_with(self.prefix) { root } else { self.prefix };
+        let is_it = |key: &str| key.starts_with(root) && dated(key).is_some_and(|time| time <= end);
+        discover::holds(self.context, self.bucket, below, &scope, is_it).await
+    }
+
+    /// Marks logs that digests list and the listing does not show, and that may have expired.
+    pub(super) async fn mark_expired(&self, oldest: &Oldest, plans: &mut [PlacePlan]) {
+        let mut latest: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for (root, minute) in plans.iter().flat_map(PlacePlan::gone) {
+            if oldest.under(&root).is_some_and(|oldest| minute < oldest) {
+                let known = latest.entry(root).or_insert(minute);
+                *known = minute.max(*known);
+            }
+        }
+        let mut expired = BTreeMap::new();
+        for (root, minute) in latest {
+            // What lies before the period was not listed. What could not be looked into is not known to have expired.
+            let listed_all = self.context.scope.digests_from().is_none();
+            if listed_all || self.is_left(&root, minute).await == Ok(false) {
+                expired.insert(root, minute);
+            }
+        }
+        if !expired.is_empty() {
+            plans.iter_mut().for_each(|plan| plan.expire(&expired));
+        }
+    }
+}
+
+/// The time that a log or digest stands for, by its key.
+fn dated(key: &str) -> Option<Timestamp> {
+    match key::parse(key).name {
+        ObjectName::Log(_, name) => dated_log(&name),
+        ObjectName::Digest(_, name) => dated_digest(&name),
+        _ => None,
+    }
+}
+
+/// What lies in another day's folder than its name says is not CloudTrail's, and says nothing of what expired.
+fn dated_log(name: &LogName) -> Option<Timestamp> {
+    (day_of(name.minute) == name.day).then_some(name.minute)
+}
+
+/// Backfill digests are made later than their names say, so they outlive what has the same time in its name.
+fn dated_digest(name: &DigestName) -> Option<Timestamp> {
+    (!name.backfill && day_of(name.end) == name.day).then_some(name.end)
+}
+
+fn day_of(time: Timestamp) -> Date {
+    Offset::UTC.to_datetime(time).date()
+}
