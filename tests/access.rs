@@ -360,6 +360,7 @@ fn what_is_wrong_with_the_configuration_is_told_and_how_to_mend_it() {
     let server = server();
     let sso = "[profile sso]\nsso_session=s\nsso_account_id=111122223333\nsso_role_name=r\n\
          [sso-session s]\nsso_region=us-east-1\nsso_start_url=https://a.awsapps.com/start\n";
+    let login = "[profile in]\nlogin_session=arn:aws:iam::111122223333:user/a\n";
     let a = format!("--endpoint-url {}", server.url());
     for (name, config, env, flags, told) in [
         (
@@ -379,6 +380,7 @@ fn what_is_wrong_with_the_configuration_is_told_and_how_to_mend_it() {
         ("its hint", "[profile audit]", "", "--profile adit", "hint: name another with --profile"),
         ("the profiles that are", "[profile audit]", "", "--profile adit", "which has audit, default"),
         ("an SSO session that ended", sso, "", "--profile sso", "aws sso login"),
+        ("a console session that ended", login, "", "--profile in", "aws login"),
         (
             "certificates that are not there",
             "[default]\nca_bundle=/no/such.pem",

@@ -41,10 +41,11 @@ fn verify(server: &Server) -> Answer {
     server.run("verify", RECORDED, &["--public-keys", &keys])
 }
 
-/// Everything in a report that does not depend on when, how and at which address it was made.
+/// Everything in a report that does not depend on when, how and at which address it was made. That keys came from a test
+/// server is told by every run.
 fn timeless(mut report: Value) -> Value {
     if let Some(findings) = report["findings"].as_array_mut() {
-        findings.iter_mut().filter(|one| one["id"] == "keys-from-endpoint").for_each(|one| one["object"] = Value::Null);
+        findings.retain(|one| one["id"] != "keys-from-endpoint");
     }
     for key in report["keys"].as_array_mut().into_iter().flatten() {
         key["from"] = Value::Null;

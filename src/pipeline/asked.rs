@@ -49,13 +49,15 @@ struct Seen {
     told: bool,
     /// Whether logs of it wait for their digest, or lie after the period.
     newer: bool,
+    /// Whether digests of it lie after the period, by their names.
+    goes_on: bool,
 }
 
 impl Known {
     /// Those of a listing that are in scope, before their digests are judged.
     pub(super) fn of(inventory: &Inventory, scope: &Scope) -> Self {
         let mut known = Self::default();
-        let mut see = |root: u32, place: &AccountRegion, told: bool, newer: bool| {
+        let mut see = |root: u32, place: &AccountRegion, told: bool, newer: bool, goes_on: bool| {
             let root = &inventory.roots[root as usize];
             if !scope.includes(place) || !scope.includes_organization(root.org.as_ref()) {
                 return;
@@ -65,26 +67,31 @@ impl Known {
                 org: root.org.clone(),
                 told: false,
                 newer: false,
+                goes_on: false,
             });
             seen.told |= told;
             seen.newer |= newer;
+            seen.goes_on |= goes_on;
         };
         for (root, place) in &inventory.known {
-            see(*root, place, false, false);
+            see(*root, place, false, false, false);
         }
         let from = scope.digests_from();
         for (place, holdings) in &inventory.places {
-            // By root: whether digests before the period are listed, and whether logs after it are.
-            let mut roots: BTreeMap<u32, (bool, bool)> = BTreeMap::new();
+            // By root: whether digests before the period are listed, and whether logs and digests after it are.
+            let mut roots: BTreeMap<u32, (bool, bool, bool)> = BTreeMap::new();
             for digest in &holdings.digests {
                 let before = from.is_some_and(|from| digest.name.end < from) && fits_its_folder(&digest.name);
-                roots.entry(digest.root).or_default().0 |= before;
+                let after = scope.to.is_some_and(|to| digest.name.end > to) && fits_its_folder(&digest.name);
+                let seen = roots.entry(digest.root).or_default();
+                seen.0 |= before;
+                seen.2 |= after;
             }
             for log in &holdings.logs {
                 let after = scope.to.is_some_and(|to| log.name.minute >= to);
                 roots.entry(log.root).or_default().1 |= after;
             }
-            roots.into_iter().for_each(|(root, (told, newer))| see(root, place, told, newer));
+            roots.into_iter().for_each(|(root, (told, newer, goes_on))| see(root, place, told, newer, goes_on));
         }
         known
     }
@@ -204,6 +211,8 @@ async fn when_ended<S: Source>(context: &Context<S>, root: &str, place: &Account
                 Newest::There(_) | Newest::TooFar => {}
             }
         }
+    } else if let Some(to) = context.scope.to.filter(|_| seen.goes_on) {
+        return Ended::Begins(format!("{digests} has no digest before {to}"));
     } else if seen.newer {
         return Ended::NotDue;
     }

@@ -366,7 +366,10 @@ impl<'a> Judge<'a> {
                 time.is_some_and(|time| self.may_be_pending(time, 0))
             };
             let is_listed = |place: &Place| options.asks_place(place) && (options.local || place.0 == BUCKET);
-            let left = |place: &Place| is_listed(place) && is_in_place(&place.1, &this.owner) && !is_new(place);
+            let is_hidden = |place: &Place| self.state.planted.get(place).is_some_and(Spot::is_hidden);
+            let left = |place: &Place| {
+                is_listed(place) && is_in_place(&place.1, &this.owner) && !is_new(place) && !is_hidden(place)
+            };
             let known = self.state.objects.keys().any(left);
             return known.then_some("of an account and Region that is there and not covered");
         };

@@ -136,6 +136,7 @@ impl Odd {
             Self::InDay
                 | Self::Inflated
                 | Self::BelowDay
+                | Self::UpperRegion
                 | Self::Slash
                 | Self::AnotherAccount
                 | Self::Metadata

@@ -267,7 +267,7 @@ fn backfill_digests_in_odd_states() {
                 |_| {},
             ),
             3,
-            &["key-unavailable"],
+            &["key-unavailable", "log-unlisted"],
         ),
         case(
             "all metadata lost, and newest",
