@@ -21,7 +21,7 @@ use crate::checkpoint::{Head, State};
 use crate::finding::{Finding, FindingId};
 use crate::report::Heads;
 use crate::source::Source;
-use crate::verify::chain::{ChainId, ChainSummary};
+use crate::verify::chain::{self, ChainId, ChainSummary};
 use crate::verify::digest::Recorded;
 use crate::verify::heads::{AtHead, EXPIRED};
 
@@ -120,11 +120,14 @@ impl<S: Source> Comparison<'_, S> {
         }
         for (root, mut heads) in by_root {
             heads.sort_by_key(|head| head.end);
-            // What expired before stays so, whatever is put there since; an archive that goes on shows new digests.
-            let goes_on = self.chains.iter().any(|chain| {
-                chain.head.as_ref().is_some_and(|head| chain.digests > 0 && key::parse(&head.key).root == root)
-            });
-            heads.retain(|head| head.state.is_expired() || head.state != State::Open || goes_on);
+            // What expired before stays so, whatever is put there since; an archive that goes on shows new digests, here or
+            // where the chain moved to. They may lie in a folder that could not be listed.
+            let goes_on = |chain: &ChainId| {
+                let is_it = |head: &chain::Head| key::parse(&head.key).root == root;
+                let mut shown = self.chains.iter().filter(|shown| shown.digests > 0);
+                shown.any(|shown| shown.chain == *chain || shown.head.as_ref().is_some_and(is_it))
+            };
+            heads.retain(|head| head.state != State::Open || !self.listed_whole || goes_on(&head.chain));
             let (before, since): (Vec<&Head>, Vec<&Head>) = heads.into_iter().partition(|head| head.state.is_expired());
             let left = self.left_of(root, &since).await;
             for head in before.iter().chain(&since[..left.expired]) {

@@ -80,9 +80,9 @@ impl<S: Source> Look<'_, S> {
         }
         let mut expired = BTreeMap::new();
         for (root, minute) in latest {
-            // What lies before the period was not listed. What could not be looked into is not known to have expired.
+            // What lies before the period was not listed. What cannot be looked into is not known to have been deleted.
             let listed_all = self.context.scope.digests_from().is_none();
-            if listed_all || self.is_left(&root, minute).await == Ok(false) {
+            if listed_all || self.is_left(&root, minute).await != Ok(true) {
                 expired.insert(root, minute);
             }
         }

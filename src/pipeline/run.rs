@@ -129,9 +129,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         return Err(RunError::AnotherArchive);
     }
     let look = Look { context, bucket: &archive.bucket, prefix: &archive.prefix };
-    if not_listed.is_empty() {
-        look.mark_expired(&remembered.oldest, &mut plans).await;
-    }
+    look.mark_expired(&remembered.oldest, &mut plans).await;
     let comparison =
         Comparison { look: &look, listed: remembered, listed_whole: not_listed.is_empty(), chains: &totals.chains };
     // A directory may be a folder of the archive that the checkpoint is of; a bucket is the one that it names.

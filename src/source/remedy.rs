@@ -49,7 +49,10 @@ const CAUSES: &[Cause] = &[
         ],
         remedy: "sign in again with `aws sso login` for the profile, and check its sso_account_id and sso_role_name",
     },
-    Cause { words: &["Login token", "login session"], remedy: "sign in again with `aws login` for the profile" },
+    Cause {
+        words: &["Login token", "login session", ".aws/login/cache"],
+        remedy: "sign in again with `aws login` for the profile",
+    },
     Cause {
         words: &["ExpiredToken", "TokenRefreshRequired", "is expired", "has expired", "have expired"],
         remedy: "the credentials have ended: get new ones (`aws sso login`, `aws login`, or a new session) and run again",

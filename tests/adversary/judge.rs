@@ -119,7 +119,9 @@ impl<'a> Judge<'a> {
             _ => false,
         };
         let takes_back = moves.iter().any(takes_back);
-        self.expected.may_be_altered = foreign || takes_back || !moves.iter().all(Move::is_honest);
+        // A copy that is left of a log that expired says that something as old is left.
+        let is_left = moves.iter().any(|step| matches!(step, Move::CopyLog(_))) && moves.contains(&Move::Expire);
+        self.expected.may_be_altered = foreign || takes_back || is_left || !moves.iter().all(Move::is_honest);
         let changes_nothing = |one: &Move| match one {
             Move::Recompress(..) | Move::Passing(..) | Move::Copied(true) | Move::Unpack(_) => true,
             Move::Plant(spot, _) => matches!(spot, Spot::Outside { .. }) || spot.is_hidden(),
