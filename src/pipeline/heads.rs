@@ -17,6 +17,7 @@ use super::oldest::{Look, Oldest};
 use super::{Context, digests};
 use crate::archive::inventory::{Holdings, Inventory};
 use crate::archive::key::{self, AccountRegion, ObjectName};
+use crate::archive::scope::Scope;
 use crate::checkpoint::{Head, State};
 use crate::finding::{Finding, FindingId};
 use crate::report::Heads;
@@ -120,14 +121,8 @@ impl<S: Source> Comparison<'_, S> {
         }
         for (root, mut heads) in by_root {
             heads.sort_by_key(|head| head.end);
-            // What expired before stays so, whatever is put there since; an archive that goes on shows new digests, here or
-            // where the chain moved to. They may lie in a folder that could not be listed.
-            let goes_on = |chain: &ChainId| {
-                let is_it = |head: &chain::Head| key::parse(&head.key).root == root;
-                let mut shown = self.chains.iter().filter(|shown| shown.digests > 0);
-                shown.any(|shown| shown.chain == *chain || shown.head.as_ref().is_some_and(is_it))
-            };
-            heads.retain(|head| head.state != State::Open || !self.listed_whole || goes_on(&head.chain));
+            // What expired before stays so, whatever is put there since.
+            heads.retain(|head| head.state != State::Open || !self.is_wiped(root, &head.chain));
             let (before, since): (Vec<&Head>, Vec<&Head>) = heads.into_iter().partition(|head| head.state.is_expired());
             let left = self.left_of(root, &since).await;
             for head in before.iter().chain(&since[..left.expired]) {
@@ -141,6 +136,22 @@ impl<S: Source> Comparison<'_, S> {
         }
     }
 
+    /// Whether nothing of an archive is left under a root, where everything was looked at: lifecycle rules leave what is new.
+    ///
+    /// An archive that goes on shows new digests, here or where the chain moved to; one that could not be read or checked may
+    /// be such a digest.
+    fn is_wiped(&self, root: &str, chain: &ChainId) -> bool {
+        let Scope { to, accounts, regions, organizations, trails, .. } = &self.look.context.scope;
+        let asks_for_all =
+            to.is_none() && accounts.is_empty() && regions.is_empty() && organizations.is_empty() && trails.is_empty();
+        let is_here = |head: &chain::Head| key::parse(&head.key).root == root;
+        let goes_on = |shown: &ChainSummary| {
+            let is_it = shown.chain == *chain || shown.head.as_ref().is_some_and(is_here);
+            shown.unreadable > 0 || (shown.digests > 0 && is_it)
+        };
+        asks_for_all && self.listed_whole && !self.chains.iter().any(goes_on)
+    }
+
     /// Of heads that are gone, in the order of their ends: up to where nothing as old is left under the root.
     async fn left_of(&self, root: &str, heads: &[&Head]) -> Left {
         let oldest = self.listed.oldest.under(root);
@@ -150,11 +161,11 @@ impl<S: Source> Comparison<'_, S> {
             "a folder could not be listed".clone_into(&mut left.why);
             return left;
         }
-        if self.look.context.scope.digests_from().is_none() {
+        if self.look.listed_all() {
             left.expired = deleted;
             return left;
         }
-        // What lies before the period was not listed: it is looked into for the newest of them, and then by halves.
+        // What was not asked for was not listed: it is looked into for the newest of them, and then by halves.
         let mut middle = left.deleted.saturating_sub(1);
         while left.expired < left.deleted {
             match self.look.is_left(root, heads[middle].end).await {

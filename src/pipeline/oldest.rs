@@ -58,21 +58,28 @@ pub(super) struct Look<'a, S> {
 }
 
 impl<S: Source> Look<'_, S> {
-    /// Whether anything dated up to `end` is left under a root.
+    /// Whether the listing shows everything of the oldest time: no part of it was left out.
+    pub(super) fn listed_all(&self) -> bool {
+        let Scope { accounts, regions, organizations, kinds, .. } = &self.context.scope;
+        let all = accounts.is_empty() && regions.is_empty() && organizations.is_empty() && kinds.is_empty();
+        all && self.context.scope.digests_from().is_none()
+    }
+
+    /// Whether anything dated up to `end` is left under a root, of any account, whatever was asked for.
     ///
     /// # Errors
     /// Why that could not be found out.
     pub(super) async fn is_left(&self, root: &str, end: Timestamp) -> Result<bool, String> {
-        let scope = Scope { from: None, heads_from: None, to: Some(end), ..self.context.scope.clone() };
+        let scope = Scope { to: Some(end), ..Scope::default() };
         let below = if root.starts_with(self.prefix) { root } else { self.prefix };
         let is_it = |key: &str| key.starts_with(root) && dated(key).is_some_and(|time| time <= end);
         discover::holds(self.context, self.bucket, below, &scope, is_it).await
     }
 
-    /// Marks logs that digests list and the listing does not show, and that may have expired.
+    /// Marks logs that digests list in the archive's own bucket, that the listing does not show, and that may have expired.
     pub(super) async fn mark_expired(&self, oldest: &Oldest, plans: &mut [PlacePlan]) {
         let mut latest: BTreeMap<String, Timestamp> = BTreeMap::new();
-        for (root, minute) in plans.iter().flat_map(PlacePlan::gone) {
+        for (root, minute) in plans.iter().flat_map(|plan| plan.gone(self.bucket)) {
             if oldest.under(&root).is_some_and(|oldest| minute < oldest) {
                 let known = latest.entry(root).or_insert(minute);
                 *known = minute.max(*known);
@@ -80,14 +87,13 @@ impl<S: Source> Look<'_, S> {
         }
         let mut expired = BTreeMap::new();
         for (root, minute) in latest {
-            // What lies before the period was not listed. What cannot be looked into is not known to have been deleted.
-            let listed_all = self.context.scope.digests_from().is_none();
-            if listed_all || self.is_left(&root, minute).await != Ok(true) {
+            // What cannot be looked into is not known to have been deleted.
+            if self.listed_all() || self.is_left(&root, minute).await != Ok(true) {
                 expired.insert(root, minute);
             }
         }
         if !expired.is_empty() {
-            plans.iter_mut().for_each(|plan| plan.expire(&expired));
+            plans.iter_mut().for_each(|plan| plan.expire(self.bucket, &expired));
         }
     }
 }

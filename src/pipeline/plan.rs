@@ -267,18 +267,20 @@ impl PlacePlan {
         }
     }
 
-    /// Logs that digests list and the listing does not show: the prefix of their root, and the time in their names.
-    pub(super) fn gone(&self) -> impl Iterator<Item = (String, Timestamp)> {
-        self.logs.iter().filter_map(|log| match &log.place {
-            LogPlace::Recorded(object) => named(&object.key),
-            LogPlace::Object(_) | LogPlace::Odd(_) | LogPlace::Expired(_) => None,
+    /// Logs that digests list in a bucket and the listing does not show: the prefix of their root, and the time in their
+    /// names.
+    pub(super) fn gone(&self, bucket: &str) -> impl Iterator<Item = (String, Timestamp)> {
+        self.logs.iter().filter_map(move |log| match &log.place {
+            LogPlace::Recorded(object) if *object.bucket == *bucket => named(&object.key),
+            _ => None,
         })
     }
 
     /// Takes such logs to have expired, by root up to a time.
-    pub(super) fn expire(&mut self, upto: &BTreeMap<String, Timestamp>) {
+    pub(super) fn expire(&mut self, bucket: &str, upto: &BTreeMap<String, Timestamp>) {
         for log in &mut self.logs {
             if let LogPlace::Recorded(object) = &mut log.place
+                && *object.bucket == *bucket
                 && named(&object.key).is_some_and(|(root, minute)| upto.get(&root).is_some_and(|upto| minute <= *upto))
             {
                 log.place = LogPlace::Expired(object.clone());
