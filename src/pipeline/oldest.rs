@@ -1,8 +1,8 @@
 //! What is left of the oldest time under a root, to tell what was deleted from what expired.
 //!
 //! Lifecycle rules take whole days away, and everything of a day. So what is gone may have expired only if nothing dated
-//! as early as it is left under its root, in any account; whoever deletes an object and leaves anything of its time or
-//! before is told of as having deleted it. The first digest that is left may list logs of the evening before, which
+//! as early as it is left under its root, in any account, and of a log nothing of its day; whoever deletes an object and
+//! leaves anything of its time or before is told of as having deleted it. The first digest that is left may list logs of the evening before, which
 //! expired a day sooner: those are [`LogPlace::Expired`](super::plan::LogPlace::Expired).
 
 use std::collections::{BTreeMap, HashMap};
@@ -80,7 +80,7 @@ impl<S: Source> Look<'_, S> {
     pub(super) async fn mark_expired(&self, oldest: &Oldest, plans: &mut [PlacePlan]) {
         let mut latest: BTreeMap<String, Timestamp> = BTreeMap::new();
         for (root, minute) in plans.iter().flat_map(|plan| plan.gone(self.bucket)) {
-            if oldest.under(&root).is_some_and(|oldest| minute < oldest) {
+            if oldest.under(&root).is_some_and(|oldest| day_of(minute) < day_of(oldest)) {
                 let known = latest.entry(root).or_insert(minute);
                 *known = minute.max(*known);
             }
@@ -88,7 +88,7 @@ impl<S: Source> Look<'_, S> {
         let mut expired = BTreeMap::new();
         for (root, minute) in latest {
             // What cannot be looked into is not known to have been deleted.
-            if self.listed_all() || self.is_left(&root, minute).await != Ok(true) {
+            if self.listed_all() || self.is_left(&root, end_of_day(minute)).await != Ok(true) {
                 expired.insert(root, minute);
             }
         }
@@ -115,6 +115,11 @@ fn dated_log(name: &LogName) -> Option<Timestamp> {
 /// Backfill digests are made later than their names say, so they outlive what has the same time in its name.
 fn dated_digest(name: &DigestName) -> Option<Timestamp> {
     (!name.backfill && day_of(name.end) == name.day).then_some(name.end)
+}
+
+/// The last second of a time's day: what was put there on one day goes together.
+fn end_of_day(time: Timestamp) -> Timestamp {
+    Offset::UTC.to_timestamp(day_of(time).at(23, 59, 59, 0)).unwrap_or(time)
 }
 
 fn day_of(time: Timestamp) -> Date {

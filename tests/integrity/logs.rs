@@ -306,16 +306,12 @@ fn a_log_that_went_with_everything_of_its_day_may_have_expired_and_one_that_left
         built.objects.retain(|key, _| !key.contains("/2026/01/02/") || left.is_some_and(|left| key.contains(left)));
         built
     };
-    let all = ["chain-start-missing", "log-expired"];
-    for (from, findings) in [(None, &all[..]), (Some("2026-01-02T23:00:00Z"), &["log-expired", "period-not-covered"])] {
+    let findings = ["chain-start-missing", "log-expired"].map(str::to_owned);
+    for from in [None, Some("2026-01-02T23:00:00Z")] {
         let args: Vec<&str> =
             from.into_iter().flat_map(|from| ["--from", from, "--as-of", "2026-01-04T00:10:00Z"]).collect();
         let answer = expired(None).verify(&args);
-        assert_eq!(
-            (answer.code, ids(&answer.report)),
-            (3, findings.iter().map(|id| (*id).to_owned()).collect()),
-            "{from:?}"
-        );
+        assert_eq!((answer.code, ids(&answer.report)), (3, findings.to_vec()), "{from:?}");
         // One log of the other account is as old.
         let answer = expired(Some("444455556666_CloudTrail_us-east-1_20260102T1749Z")).verify(&args);
         let told = ids(&answer.report);
