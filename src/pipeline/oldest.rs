@@ -1,9 +1,9 @@
 //! What is left of the oldest time under a root, to tell what was deleted from what expired.
 //!
 //! Lifecycle rules take whole days away, and everything of a day. So what is gone may have expired only if nothing dated
-//! as early as it is left under its root, in any account, and of a log nothing of its day; whoever deletes an object and
-//! leaves anything of its time or before is told of as having deleted it. The first digest that is left may list logs of the evening before, which
-//! expired a day sooner: those are [`LogPlace::Expired`](super::plan::LogPlace::Expired).
+//! as early as it is left under its root, in any account, and, for a log, nothing of its day. Whoever deletes an object and
+//! leaves anything of its time or before is told of as having deleted it. The first digest that is left may list logs of
+//! the evening before, which expired a day sooner: those are [`LogPlace::Expired`](super::plan::LogPlace::Expired).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
