@@ -28,7 +28,7 @@ use crate::archive::inventory::Inventory;
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
-use crate::source::{ListRequest, Page, Source};
+use crate::source::{ListRequest, Page, Purpose, Source};
 use crate::verify::chain::{ChainId, Conclusion};
 use crate::verify::edges::Period;
 use crate::verify::reach::{self, Held, Reach};
@@ -285,10 +285,7 @@ async fn list<S: Source>(context: &Context<S>, bucket: &str, folder: &str) -> Re
             Err(error) => {
                 let sentence = format!("the folder cannot be listed, so what it holds is unknown: {error}");
                 let finding = Finding::new(FindingId::ListingFailed, folder, sentence);
-                return Err(match error.hint() {
-                    Some(hint) => finding.with_hint(hint),
-                    None => finding,
-                });
+                return Err(finding.with_optional_hint(error.hint_for(Purpose::Listing)));
             }
         }
         if whole.next.is_none() || context.is_cancelled() {

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod logs;
 pub mod memory;
 mod oldest;
+mod outcome;
 pub mod plan;
 pub mod rows;
 pub mod run;

@@ -1,43 +1,16 @@
 //! Checkpoints from run to run: what they remember, and what becomes of damaged ones.
 
 use std::fs;
-use std::path::PathBuf;
 
+use super::runs::{Runs, expected};
 use super::*;
-use support::{Answer, Archive};
 
-/// Archives in turn under one checkpoint.
-struct Runs {
-    archive: Archive,
-}
-
-impl Runs {
-    fn new() -> Self {
-        Self { archive: Archive::new() }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.archive.path("heads.json")
-    }
-
-    /// Puts an archive in place of the one before, and verifies it.
-    fn run(&self, built: &Built, more: &[&str]) -> Answer {
-        let _ = fs::remove_dir_all(self.archive.bucket());
-        for (key, (body, metadata)) in &built.objects {
-            self.archive.put(key, body, metadata);
-        }
-        self.archive.put_keys(&json!({ "PublicKeyList": built.public_keys }));
-        let file = self.file().display().to_string();
-        self.archive.verify(&[&["--checkpoint", &file], more].concat())
-    }
-
-    /// A first run over the plain chain, then one over another archive.
-    fn after_the_plain_chain(built: &Built, more: &[&str]) -> (i32, Vec<String>) {
-        let runs = Self::new();
-        assert_eq!(runs.run(&Chain::new().build(), &[]).code, 0);
-        let answer = runs.run(built, more);
-        (answer.code, ids(&answer.report))
-    }
+/// A first run over the plain chain, then one over another archive.
+fn after_the_plain_chain(built: &Built, more: &[&str]) -> (i32, Vec<String>) {
+    let runs = Runs::new();
+    assert_eq!(runs.run(&Chain::new().build(), &[]).code, 0);
+    let answer = runs.run(built, more);
+    (answer.code, ids(&answer.report))
 }
 
 fn without(hours: std::ops::Range<usize>) -> Built {
@@ -49,40 +22,40 @@ fn without(hours: std::ops::Range<usize>) -> Built {
     built
 }
 
-fn found(code: i32, ids: &[&str]) -> (i32, Vec<String>) {
-    (code, ids.iter().map(|id| (*id).to_owned()).collect())
-}
-
 #[test]
 fn the_next_run_proves_that_the_chain_goes_on() {
     let runs = Runs::new();
     let chain = |hours| Chain { hours, ..Chain::new() }.build();
     for (hours, told) in [(6, &["checkpoint-new"][..]), (6, &[]), (12, &[]), (30, &[])] {
         let answer = runs.run(&chain(hours), &[]);
-        assert_eq!((answer.code, ids(&answer.report)), found(0, told), "{hours} hours: {}", answer.stderr);
+        assert_eq!((answer.code, ids(&answer.report)), expected(0, told), "{hours} hours: {}", answer.stderr);
     }
     let file = fs::read_to_string(runs.file()).unwrap();
     assert!(file.contains("2026-01-03T23:01:31Z"), "{file}");
     assert!(!runs.file().with_file_name("heads.json.partial").exists());
     let answer = runs.run(&chain(29), &[]);
-    assert_eq!((answer.code, ids(&answer.report)), found(1, &["head-went-back"]));
+    assert_eq!((answer.code, ids(&answer.report)), expected(1, &["head-went-back"]));
     let answer = runs.run(&chain(30), &[]);
-    assert_eq!((answer.code, ids(&answer.report)), found(0, &[]), "the head is remembered beyond a run that lacked it");
+    assert_eq!(
+        (answer.code, ids(&answer.report)),
+        expected(0, &[]),
+        "the head is remembered beyond a run that lacked it"
+    );
 }
 
 #[test]
 fn what_is_gone_since_the_checkpoint_is_named() {
-    assert_eq!(Runs::after_the_plain_chain(&without(11..12), &[]), found(1, &["head-went-back"]));
-    assert_eq!(Runs::after_the_plain_chain(&without(3..12), &[]), found(1, &["head-went-back"]));
-    assert_eq!(Runs::after_the_plain_chain(&without(0..12), &[]), found(1, &["chain-vanished", "nothing-to-verify"]));
-    assert_eq!(Runs::after_the_plain_chain(&without(0..4), &[]), found(3, &["chain-start-missing"]));
+    assert_eq!(after_the_plain_chain(&without(11..12), &[]), expected(1, &["head-went-back"]));
+    assert_eq!(after_the_plain_chain(&without(3..12), &[]), expected(1, &["head-went-back"]));
+    assert_eq!(after_the_plain_chain(&without(0..12), &[]), expected(1, &["chain-vanished", "nothing-to-verify"]));
+    assert_eq!(after_the_plain_chain(&without(0..4), &[]), expected(3, &["chain-start-missing"]));
     // Another chain under the same name, as genuine as the first.
     let other = Chain::with(|number, draft| {
         if number == 11 {
             draft.logs.clear();
         }
     });
-    assert_eq!(Runs::after_the_plain_chain(&other.build(), &[]), found(1, &["head-went-back"]));
+    assert_eq!(after_the_plain_chain(&other.build(), &[]), expected(1, &["head-went-back"]));
 }
 
 #[test]
@@ -118,15 +91,15 @@ fn an_account_a_region_and_a_trail_that_disappear_are_told() {
 fn a_period_before_or_after_the_head_is_no_deletion() {
     let plain = Chain::new().build();
     let early = ["--from", "2026-01-02T17:01:31Z", "--to", "2026-01-02T20:01:31Z"];
-    assert_eq!(Runs::after_the_plain_chain(&plain, &early), found(0, &[]));
+    assert_eq!(after_the_plain_chain(&plain, &early), expected(0, &[]));
     let longer = Chain { hours: 30, ..Chain::new() }.build();
     let late = ["--from", "2026-01-03T12:00:00Z", "--to", "2026-01-03T23:00:00Z"];
-    assert_eq!(Runs::after_the_plain_chain(&longer, &late), found(0, &[]));
+    assert_eq!(after_the_plain_chain(&longer, &late), expected(0, &[]));
     // The head lies before the period, and still must be there.
     let mut gone = Chain { hours: 30, ..Chain::new() }.build();
     let head = gone.digests[11].clone();
     gone.remove(&head);
-    assert_eq!(Runs::after_the_plain_chain(&gone, &late).0, 1);
+    assert_eq!(after_the_plain_chain(&gone, &late).0, 1);
 }
 
 #[test]
@@ -135,8 +108,8 @@ fn an_altered_head_is_told_as_altered() {
     let key = built.digests[11].clone();
     built.rewrite(&key, |content| String::from_utf8(content).unwrap().replace("lg0011", "lg0009").into_bytes());
     assert_eq!(
-        Runs::after_the_plain_chain(&built, &PERIOD),
-        found(1, &["digest-altered", "log-uncovered", "period-not-covered"])
+        after_the_plain_chain(&built, &PERIOD),
+        expected(1, &["digest-altered", "log-uncovered", "period-not-covered"])
     );
 }
 
@@ -184,11 +157,11 @@ fn a_kill_at_any_point_of_writing_leaves_the_checkpoint_that_was() {
         fs::write(runs.file(), &before).unwrap();
         fs::write(&partial, &after[..len]).unwrap();
         let answer = runs.run(&chain(5), &[]);
-        assert_eq!((answer.code, ids(&answer.report)), found(1, &["head-went-back"]), "{len} bytes were written");
+        assert_eq!((answer.code, ids(&answer.report)), expected(1, &["head-went-back"]), "{len} bytes were written");
         fs::write(runs.file(), &before).unwrap();
         fs::write(&partial, &after[..len]).unwrap();
         let answer = runs.run(&chain(12), &[]);
-        assert_eq!((answer.code, ids(&answer.report)), found(0, &[]), "{len} bytes were written");
+        assert_eq!((answer.code, ids(&answer.report)), expected(0, &[]), "{len} bytes were written");
         assert!(!partial.exists());
     }
 }

@@ -2,10 +2,10 @@
 //! whose chains begin anew, end and expire, and who asks for parts.
 
 use std::fs;
-use std::path::PathBuf;
 
+use super::runs::{Runs, expected};
 use super::*;
-use support::s3::{Fault, Server};
+use support::s3::Fault;
 use support::{Answer, Archive};
 
 /// A day after the first chain of an archive ended, and before its last digest.
@@ -13,49 +13,6 @@ const LATE: [&str; 4] = ["--from", "2026-01-04T00:00:00Z", "--as-of", "2026-01-0
 
 /// The last day of a chain of sixty hours.
 const LATER: [&str; 4] = ["--from", "2026-01-04T12:00:00Z", "--as-of", "2026-01-05T06:00:00Z"];
-
-/// One checkpoint, and archives that are verified under it in turn, in a directory or in a bucket.
-struct Runs {
-    archive: Archive,
-}
-
-impl Runs {
-    /// After a run over `built`, whatever that came to.
-    fn after(built: &Built) -> Self {
-        let runs = Self { archive: Archive::new() };
-        runs.run(built, &[]);
-        runs
-    }
-
-    fn file(&self) -> PathBuf {
-        self.archive.path("heads.json")
-    }
-
-    fn remembered(&self) -> Value {
-        serde_json::from_slice(&fs::read(self.file()).unwrap()).unwrap()
-    }
-
-    /// How many are remembered in a state.
-    fn states(&self, state: &str) -> usize {
-        self.remembered()["heads"].as_array().unwrap().iter().filter(|head| head["state"] == state).count()
-    }
-
-    fn run(&self, built: &Built, more: &[&str]) -> Answer {
-        let _ = fs::remove_dir_all(self.archive.bucket());
-        for (key, (body, metadata)) in &built.objects {
-            self.archive.put(key, body, metadata);
-        }
-        self.archive.put_keys(&json!({ "PublicKeyList": built.public_keys }));
-        let file = self.file().display().to_string();
-        self.archive.verify(&[&["--checkpoint", &file], more].concat())
-    }
-
-    /// Over S3: everything below an address, such as `trail-bucket/AWSLogs/`.
-    fn over_s3(&self, server: &Server, address: &str, more: &[&str]) -> Answer {
-        let file = self.file().display().to_string();
-        server.run("verify", address, &[&["--checkpoint", &file], more].concat())
-    }
-}
 
 /// The exit code, and the ids of all but warnings.
 fn told(answer: &Answer) -> (i32, Vec<String>) {
@@ -65,10 +22,6 @@ fn told(answer: &Answer) -> (i32, Vec<String>) {
     ids.sort_unstable();
     ids.dedup();
     (answer.code, ids)
-}
-
-fn expected(code: i32, ids: &[&str]) -> (i32, Vec<String>) {
-    (code, ids.iter().map(|id| (*id).to_owned()).collect())
 }
 
 /// The plain chain with so many hours.

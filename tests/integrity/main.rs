@@ -20,6 +20,7 @@ mod organization;
 mod pending;
 mod periods;
 mod reading;
+mod runs;
 mod signed;
 
 use std::collections::BTreeMap;
