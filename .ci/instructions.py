@@ -23,12 +23,12 @@ LIMIT = 1.10
 
 # Each stage by the function that holds all of it.
 STAGES = {
-    "inflate": "trailproof::gunzip::inflate",
-    "hash": "trailproof::sha256::Sha256::of",
-    "parse": "trailproof::event::records::Records::next_entry",
-    "columns": "trailproof::columns::build::RowBuilder::append",
-    "encode": "trailproof::sink::encode::Encoder::encode",
-    "digests": "trailproof::verify::chain::Group::check",
+    "inflate": "trailproof_proof::gunzip::inflate",
+    "hash": "trailproof_proof::sha256::Sha256::of",
+    "parse": "trailproof_table::event::records::Records::next_entry",
+    "columns": "trailproof_table::columns::build::RowBuilder::append",
+    "encode": "trailproof_table::sink::encode::Encoder::encode",
+    "digests": "trailproof_proof::verify::chain::Group::check",
 }
 
 

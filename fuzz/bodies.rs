@@ -5,14 +5,14 @@
 
 use md5::{Digest as _, Md5};
 use serde_json::Value;
-use trailproof::archive::key::{self, ObjectName};
-use trailproof::checkpoint::Checkpoint;
-use trailproof::event::{Entry, Member, Recall, Records};
-use trailproof::gunzip;
-use trailproof::sha256::{Sha256, encode_hex};
-use trailproof::verify::digest::Digest;
-use trailproof::verify::key_file;
-use trailproof::verify::keys::{Check, GivenKey, Key, Origin};
+use trailproof_proof::archive::key::{self, ObjectName};
+use trailproof_proof::checkpoint::Checkpoint;
+use trailproof_proof::gunzip;
+use trailproof_proof::sha256::{Sha256, encode_hex};
+use trailproof_proof::verify::digest::Digest;
+use trailproof_proof::verify::key_file;
+use trailproof_proof::verify::keys::{Check, GivenKey, Key, Origin};
+use trailproof_table::event::{Entry, Member, Recall, Records};
 
 /// A parsed name renders to exactly the key that it was parsed from.
 pub fn key_names(data: &[u8]) {

@@ -1,17 +1,13 @@
 //! How AWS is reached: every setting, wherever it stands, for the archive, the table and the keys; as the AWS CLI has it.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::chain::{BUCKET, Chain, KEY};
+use crate::support::s3::{Heard, Server};
+use crate::support::{Answer, ids};
 use serde_json::Value;
-use support::chain::{BUCKET, Chain, KEY};
-use support::s3::{Heard, Server};
-use support::{Answer, ids};
 
 const TABLES: &str = "tables";
 
@@ -437,7 +433,7 @@ fn keep(folder: &Path, endpoint: Option<&str>) {
 
 /// A mirror of a small archive whose keys nobody gives any more: exit code, findings, and the origin of the key that served.
 fn with_kept(prepare: impl FnOnce(&Path) -> Vec<String>) -> (i32, Vec<String>, Option<String>) {
-    let archive = support::Archive::new();
+    let archive = crate::support::Archive::new();
     let built = Chain { hours: 2, ..Chain::new() }.build();
     for (key, (body, metadata)) in built.objects {
         archive.put(&key, &body, &metadata);

@@ -1,14 +1,10 @@
 //! Where the AWS CLI's `validate-logs` and this program must agree, they do, object by object. Skipped without `aws`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells that it was skipped")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use support::chain::{BUCKET, Built, Chain};
-use support::s3::Server;
+use crate::support::chain::{BUCKET, Built, Chain};
+use crate::support::s3::Server;
 
 /// Keys of the objects that the CLI calls invalid, and all that it said.
 fn by_the_cli(server: &Server) -> Option<(BTreeSet<String>, String)> {

@@ -1,14 +1,10 @@
 //! The shared attack and fault cases, from a directory and through S3. Skipped with a line where they are absent.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::fs;
 
-use support::case::Case;
-use support::s3::Server;
-use support::{Answer, Archive, shared, worst};
+use crate::support::case::Case;
+use crate::support::s3::Server;
+use crate::support::{Answer, Archive, shared, worst};
 
 fn cases() -> Vec<Case> {
     let Some(folder) = shared("cases") else { return Vec::new() };

@@ -1,17 +1,13 @@
 //! What every source must do, over a directory and over S3 through the real client; and what only S3 can do wrong.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::s3::{BUCKET, Fault, Server, TokioSleep};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
 use jiff::Timestamp;
-use support::s3::{BUCKET, Fault, Server, TokioSleep};
 use trailproof::fetch::{Patience, Retry};
 use trailproof::source::aws::Aws;
 use trailproof::source::directory::Directory;
@@ -111,7 +107,7 @@ async fn holds_the_contract<S: Source>(source: &S, bucket: &str) {
 
 #[tokio::test]
 async fn a_directory_holds_the_contract() {
-    let archive = support::Archive::new();
+    let archive = crate::support::Archive::new();
     for (key, body, metadata) in objects() {
         archive.put(&key, &body, &metadata);
     }

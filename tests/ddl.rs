@@ -1,9 +1,9 @@
 //! The SQL of `ddl`, engine by engine. `.ci/engines` runs it on the engines.
 
 use proptest::prelude::*;
-use trailproof::columns::schema::COLUMNS;
-use trailproof::ddl::{self, DdlError, Engine, Location, Request, TableName};
-use trailproof::sink::Partitioning;
+use trailproof_table::columns::schema::COLUMNS;
+use trailproof_table::ddl::{self, DdlError, Engine, Location, Request, TableName};
+use trailproof_table::sink::Partitioning;
 
 const ENGINES: [Engine; 3] = [Engine::Athena, Engine::DuckDb, Engine::Spark];
 

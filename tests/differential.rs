@@ -1,21 +1,17 @@
 //! The fast paths against plain ones: the same content as `flate2` inflates, the same records as `serde_json` reads.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::chain::gzip;
+use crate::support::shared;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use flate2::bufread::GzDecoder;
 use serde_json::value::RawValue;
-use support::chain::gzip;
-use support::shared;
-use trailproof::event::{Entry, Member, Recall, Records};
-use trailproof::gunzip::{self, Damage, Inflated};
+use trailproof_proof::gunzip::{self, Damage, Inflated};
+use trailproof_table::event::{Entry, Member, Recall, Records};
 
 /// What a plain reader makes of a container.
 #[derive(Debug, PartialEq, Eq)]

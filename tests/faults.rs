@@ -1,21 +1,17 @@
 //! Nothing that cannot be read is ever told as altered, and nothing else in the report changes for it.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and shows its table")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::inprocess::{self, Setup, impatient};
+use crate::support::s3::{Fault, Server, TokioSleep};
+use crate::support::weather::Weather;
+use crate::support::{Answer, ids, run, worst};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider};
 use serde_json::Value;
-use support::inprocess::{self, Setup, impatient};
-use support::s3::{Fault, Server, TokioSleep};
-use support::weather::Weather;
-use support::{Answer, ids, run, worst};
 use trailproof::fetch::{Patience, Retry};
 use trailproof::pipeline::keys::Keys;
 use trailproof::source::Source as _;

@@ -1,19 +1,12 @@
 //! However a listing is split into requests, it finds every key exactly once.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::support::s3::{BUCKET, Server};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
-use support::s3::{BUCKET, Server};
 use tokio::sync::Semaphore;
-use trailproof::archive::inventory::Inventory;
-use trailproof::archive::scope::Scope;
-use trailproof::checkpoint::Checkpoint;
 use trailproof::fetch::Retry;
 use trailproof::metrics::Metrics;
 use trailproof::pipeline::Context;
@@ -21,6 +14,9 @@ use trailproof::pipeline::discover::{Thoroughness, discover};
 use trailproof::source::Source;
 use trailproof::source::aws::Aws;
 use trailproof::source::s3::S3Source;
+use trailproof_proof::archive::inventory::Inventory;
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::checkpoint::Checkpoint;
 
 const ROOT: &str = "AWSLogs/o-exampleorgid/";
 

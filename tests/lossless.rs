@@ -1,22 +1,18 @@
 //! Every record can be had back from its row: the same JSON, numbers by their spelling.
 
-#![allow(clippy::unwrap_used, clippy::use_self, reason = "a test may panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::support::{shared, table};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampMillisecondType;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
-use support::{shared, table};
-use trailproof::columns::schema::{COLUMNS, Fill, RESOURCE};
-use trailproof::columns::{RowBuilder, Source};
-use trailproof::event::{Entry, Field, Recall, Records, Scope};
+use trailproof_table::columns::schema::{COLUMNS, Fill, RESOURCE};
+use trailproof_table::columns::{RowBuilder, Source};
+use trailproof_table::event::{Entry, Field, Recall, Records, Scope};
 
 /// JSON in which numbers are compared by spelling and members by name, several of one name in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -200,7 +196,7 @@ fn check_folder(folder: &Path) -> usize {
             records += check_folder(&path);
         } else if path.to_string_lossy().contains("/CloudTrail/") {
             let mut content = Default::default();
-            trailproof::gunzip::inflate(&fs::read(&path).unwrap(), 1 << 30, &mut content);
+            trailproof_proof::gunzip::inflate(&fs::read(&path).unwrap(), 1 << 30, &mut content);
             records += check(&content);
         }
     }

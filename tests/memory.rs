@@ -3,10 +3,6 @@
 //! Each row of the table is an archive that is made on the fly, small where it is stored and large where it is read, and a
 //! run of the real command over it. `cargo test --test memory -- --nocapture` prints the table.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and prints its table")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -15,10 +11,10 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::support::chain::{ACCOUNT, Chain};
+use crate::support::s3::{BUCKET, Server};
+use crate::support::{Archive, ids};
 use serde_json::Value;
-use support::chain::{ACCOUNT, Chain};
-use support::s3::{BUCKET, Server};
-use support::{Archive, ids};
 
 const MIB: usize = 1 << 20;
 
@@ -139,7 +135,7 @@ fn logs(bodies: impl IntoIterator<Item = Vec<u8>>) -> Archive {
         let key = Chain::new().log_key("2026-01-02T18:01:00Z".parse().unwrap(), &format!("bomb{number:012}"));
         archive.put(&key, &body, &BTreeMap::new());
     }
-    archive.put_keys(&serde_json::json!({"PublicKeyList": [support::chain::KEY.listed()]}));
+    archive.put_keys(&serde_json::json!({"PublicKeyList": [crate::support::chain::KEY.listed()]}));
     archive
 }
 
@@ -150,7 +146,7 @@ fn digests(bodies: impl IntoIterator<Item = Vec<u8>>) -> Archive {
     for (number, body) in bodies.into_iter().enumerate() {
         archive.put(&digest_key(number), &body, &metadata);
     }
-    archive.put_keys(&serde_json::json!({"PublicKeyList": [support::chain::KEY.listed()]}));
+    archive.put_keys(&serde_json::json!({"PublicKeyList": [crate::support::chain::KEY.listed()]}));
     archive
 }
 
@@ -168,7 +164,7 @@ fn digest_head(number: usize, field: &str, value: &str) -> String {
         ("digestEndTime", "\"2026-01-02T18:01:31Z\"".to_owned()),
         ("digestS3Bucket", format!("\"{BUCKET}\"")),
         ("digestS3Object", format!("\"{key}\"")),
-        ("digestPublicKeyFingerprint", format!("\"{}\"", support::chain::KEY.fingerprint())),
+        ("digestPublicKeyFingerprint", format!("\"{}\"", crate::support::chain::KEY.fingerprint())),
         ("digestSignatureAlgorithm", "\"SHA256withRSA\"".to_owned()),
         ("newestEventTime", "null".to_owned()),
         ("oldestEventTime", "null".to_owned()),
@@ -319,7 +315,7 @@ fn the_table_is_the_same_with_any_number_of_threads() {
         let table = out.path().join("table");
         let (bucket, table_text) = (archive.bucket().display().to_string(), table.display().to_string());
         let args = ["scan", &bucket, "--out", &table_text, "--threads", threads, "--max-memory", "128MiB"];
-        assert_eq!(support::run(&args.map(str::to_owned)).code, 3);
+        assert_eq!(crate::support::run(&args.map(str::to_owned)).code, 3);
         let mut all = BTreeMap::new();
         files(&table, "", &mut all);
         all
@@ -448,10 +444,10 @@ fn a_prefix_for_each_account_takes_memory_once() {
                 ..Chain::new()
             };
             let key = chain.log_key("2026-01-02T18:01:00Z".parse().unwrap(), "AbCdEfGhIjKlMnOp");
-            archive.put(&key, &support::chain::gzip(b"{\"Records\":[]}"), &BTreeMap::new());
+            archive.put(&key, &crate::support::chain::gzip(b"{\"Records\":[]}"), &BTreeMap::new());
         }
     }
-    archive.put_keys(&serde_json::json!({"PublicKeyList": [support::chain::KEY.listed()]}));
+    archive.put_keys(&serde_json::json!({"PublicKeyList": [crate::support::chain::KEY.listed()]}));
     table.row("400 prefixes, 3,200 accounts and Regions", &archive, "verify", &[]);
 }
 
@@ -467,6 +463,6 @@ fn names_take_no_more_than_they_are_long() {
     for number in 0..2_000 {
         archive.put(&format!("AWSLogs/{ACCOUNT}/{}/x", long(number)), b"x", &BTreeMap::new());
     }
-    archive.put_keys(&serde_json::json!({"PublicKeyList": [support::chain::KEY.listed()]}));
+    archive.put_keys(&serde_json::json!({"PublicKeyList": [crate::support::chain::KEY.listed()]}));
     table.row("20,000 long names, 2,000 folders of others", &archive, "verify", &[]);
 }

@@ -1,22 +1,18 @@
 //! What must hold for every archive: a changed bit is told, a deleted object is told, and how a run goes about it does
 //! not show in its report.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::chain::{BUCKET, Built, Chain, gunzip, gzip};
+use crate::support::inprocess::{CloudTrail, Memory, NoService, Setup, keys, report, runtime};
 use bytes::Bytes;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
-use support::chain::{BUCKET, Built, Chain, gunzip, gzip};
-use support::inprocess::{CloudTrail, Memory, NoService, Setup, keys, report, runtime};
-use trailproof::checkpoint::Checkpoint;
 use trailproof::pipeline::keys::Keys;
-use trailproof::report::Report;
-use trailproof::sha256::{decode_hex, encode_hex};
-use trailproof::verify::digest::{Recorded, Relocation};
+use trailproof_proof::checkpoint::Checkpoint;
+use trailproof_proof::report::Report;
+use trailproof_proof::sha256::{decode_hex, encode_hex};
+use trailproof_proof::verify::digest::{Recorded, Relocation};
 
 fn run(memory: Memory, built: &Built, setup: Setup) -> Report {
     runtime().block_on(report(memory, BUCKET, &keys::<NoService>(&built.public_keys), setup))

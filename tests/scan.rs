@@ -1,17 +1,13 @@
 //! `scan` as its users run it: what the table holds, what it refuses, and that large archives are written as they are read.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::support::{Answer, ids, run};
 use arrow::array::{Array as _, AsArray as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
-use support::{Answer, ids, run};
-use trailproof::synth::{self, Sizes, SynthOptions};
+use trailproof_synth::{Sizes, SynthOptions};
 
 fn testdata(archive: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(archive)
@@ -67,7 +63,7 @@ fn an_archive_larger_than_the_buffers_is_written_whole() {
         sizes: Sizes::Even,
         ..SynthOptions::new(&archive)
     };
-    let truth = synth::write(options).unwrap().totals;
+    let truth = trailproof_synth::write(options).unwrap().totals;
     let out = folder.path().join("table");
     let answer = scan(&archive, &out, &["--max-memory", "128MiB", "--threads", "3"]);
     assert_eq!(answer.code, 0, "{} {:?}", answer.stderr, ids(&answer.report));

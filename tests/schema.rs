@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use trailproof::columns::schema::{COLUMNS, Column, ColumnType, VERSION};
+use trailproof_table::columns::schema::{COLUMNS, Column, ColumnType, VERSION};
 
 fn described_type(column: &Column) -> &'static str {
     match column.holds() {

@@ -1,25 +1,21 @@
 //! The table as a whole: the same for the same archive, wherever it is put, and whole or not at all.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::s3::{Fault, Server};
+use crate::support::{Answer, ids, run, shared};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::Value;
-use support::s3::{Fault, Server};
-use support::{Answer, ids, run, shared};
-use trailproof::columns::RowBuilder;
-use trailproof::sink::{Area, Directory, Encoder, Partition, Store as _, Table};
-use trailproof::synth::{self, Sizes, SynthOptions};
+use trailproof_synth::{Sizes, SynthOptions};
+use trailproof_table::columns::RowBuilder;
+use trailproof_table::sink::{Area, Directory, Encoder, Partition, Store as _, Table};
 
 fn testdata(part: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/clean").join(part)
@@ -28,7 +24,7 @@ fn testdata(part: &str) -> PathBuf {
 /// An archive of about 10 MB of JSON: several batches of logs, and several row groups.
 fn made(folder: &Path) -> PathBuf {
     let archive = folder.join("archive");
-    synth::write(SynthOptions {
+    trailproof_synth::write(SynthOptions {
         accounts: 3,
         regions: 2,
         hours: 5,
@@ -162,7 +158,7 @@ fn a_file_says_what_engines_need_to_skip_most_of_it() {
 fn open_files_hold_64_row_groups_and_the_one_used_least_lately_is_closed() {
     let rows = RowBuilder::new(false);
     let files_of = |days: &mut dyn Iterator<Item = i32>| {
-        let mut table = Table::new(Box::new(support::table::Memory::default()));
+        let mut table = Table::new(Box::new(crate::support::table::Memory::default()));
         for day in days {
             let group = Encoder::default().encode(&rows.rows(), &[]).unwrap();
             table.append(Partition { area: Area::Events, day, place: None }, group).unwrap();
@@ -201,7 +197,7 @@ fn a_table_that_finds_no_room_at_its_end_leaves_nothing() {
     let largest = files(Path::new(&out)).values().map(Bytes::len).max().unwrap();
     fs::remove_dir_all(&out).unwrap();
     let limits = format!("trap '' XFSZ; ulimit -f {}", (largest - 1) / 512);
-    let answer = support::run_limited(&limits, &scan_of(&archive, &out, &[]));
+    let answer = crate::support::run_limited(&limits, &scan_of(&archive, &out, &[]));
     assert_eq!(answer.code, 4, "{}", answer.stderr);
     assert!(answer.stderr.contains("cannot be written"), "{}", answer.stderr);
     let left: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -222,10 +218,10 @@ fn a_table_may_have_more_files_than_a_program_may_hold() {
         records_per_log: 1,
         ..SynthOptions::new(&archive)
     };
-    synth::write(options).unwrap();
+    trailproof_synth::write(options).unwrap();
     let out = folder.path().join("table").display().to_string();
     let args = scan_of(&archive, &out, &["--partition-by", "event_date,account,region", "--threads", "2"]);
-    let answer = support::run_limited("ulimit -n 100", &args);
+    let answer = crate::support::run_limited("ulimit -n 100", &args);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let written = files(Path::new(&out)).len();
     assert!(written > 100, "{written} files");

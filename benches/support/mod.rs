@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use trailproof::gunzip;
-use trailproof::synth::{self, Sizes, SynthOptions};
+use trailproof_proof::gunzip;
+use trailproof_synth::{Sizes, SynthOptions};
 
 /// Mean JSON of a corpus, in records; about 9 MB.
 const RECORDS: u32 = 6_000;
@@ -35,7 +35,7 @@ impl Corpus {
         let folder = tempfile::tempdir().unwrap();
         let (accounts, regions, hours) = (2, 2, 6);
         let dest = folder.path().join("archive");
-        let summary = synth::write(SynthOptions {
+        let summary = trailproof_synth::write(SynthOptions {
             accounts,
             regions,
             hours,

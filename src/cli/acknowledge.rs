@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::args::AcknowledgeArgs;
 use super::text::{counted, plain};
 use super::{Failure, Outcome, config, output};
-use crate::acknowledge::{self, Acknowledgement};
+use trailproof_proof::acknowledge::{self, Acknowledgement};
 
 /// As much of a report as says what can be acknowledged.
 #[derive(Deserialize)]

@@ -9,10 +9,10 @@ use jiff::SignedDuration;
 
 use super::synth::SynthArgs;
 use super::values::{self, ArchiveAddress, Memory, Moment};
-use crate::archive::ids::{AccountId, OrgId, Region};
-use crate::archive::key::LogKind;
-use crate::ddl::{Location, TableName};
-use crate::sink::Partitioning;
+use trailproof_proof::archive::ids::{AccountId, OrgId, Region};
+use trailproof_proof::archive::key::LogKind;
+use trailproof_table::ddl::{Location, TableName};
+use trailproof_table::sink::Partitioning;
 
 /// Reads a whole AWS CloudTrail archive, proves it against its digest chain, and writes it as Parquet.
 #[derive(Debug, Parser)]

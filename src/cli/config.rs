@@ -11,20 +11,20 @@ use tokio::sync::Semaphore;
 use super::Failure;
 use super::args::{AwsArgs, LimitArgs, ScopeArgs};
 use super::values::ArchiveAddress;
-use crate::acknowledge::Acknowledgements;
-use crate::archive::scope::Scope;
-use crate::checkpoint::Checkpoint;
 use crate::fetch::{Patience, Retry, Stop};
-use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::pipeline::key_archive::KeyArchive;
 use crate::pipeline::{self, memory::Memory};
 use crate::source::aws::{AwsOnDemand, AwsOptions, endpoint};
 use crate::source::s3::S3Source;
 use crate::source::{Purpose, SourceError};
-use crate::verify::digest::{Recorded, Relocation};
-use crate::verify::key_file;
-use crate::verify::keys::{GivenKey, KeyRing, Origin};
+use trailproof_proof::acknowledge::Acknowledgements;
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::checkpoint::Checkpoint;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::verify::digest::{Recorded, Relocation};
+use trailproof_proof::verify::key_file;
+use trailproof_proof::verify::keys::{GivenKey, KeyRing, Origin};
 
 /// What was asked for, given what time it is.
 pub(super) fn scope(args: &ScopeArgs, now: Timestamp) -> Result<Scope, Failure> {

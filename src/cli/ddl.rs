@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::args::{DdlArgs, EngineArg};
 use super::{Failure, Outcome};
-use crate::ddl::{self, Engine, Request};
+use trailproof_table::ddl::{self, Engine, Request};
 
 /// Runs `ddl`.
 pub(super) fn run(args: DdlArgs) -> Result<Outcome, Failure> {

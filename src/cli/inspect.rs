@@ -16,18 +16,18 @@ use super::summary::Told;
 use super::text::{Paint, plain};
 use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, json, summary};
-use crate::acknowledge::Acknowledgements;
-use crate::archive::scope::Scope;
-use crate::finding::Finding;
 use crate::pipeline::Context;
 use crate::pipeline::keys::{KeyService, Keys};
 use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
 use crate::pipeline::run::{self, Archive, Ending, RunError};
-use crate::report::{Clock, Output, Report, Tool};
-use crate::sink::{Claim, Partitioning, SinkError};
 use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
 use crate::source::{Purpose, Source, SourceError};
+use trailproof_proof::acknowledge::Acknowledgements;
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::finding::Finding;
+use trailproof_proof::report::{Clock, Output, Report, Tool};
+use trailproof_table::sink::{Claim, Partitioning, SinkError};
 
 /// Runs `verify`.
 pub(super) fn verify(args: VerifyArgs) -> Result<Outcome, Failure> {

@@ -11,9 +11,9 @@ use super::{Failure, Outcome, config, output};
 use crate::pipeline::keys::KeyService as _;
 use crate::source::Purpose;
 use crate::source::aws::{Aws, AwsOptions};
-use crate::verify::key_file;
-use crate::verify::keys::GivenKey;
-use crate::verify::window::Window;
+use trailproof_proof::verify::key_file;
+use trailproof_proof::verify::keys::GivenKey;
+use trailproof_proof::verify::window::Window;
 
 /// Runs `keys fetch`.
 pub(super) fn fetch(args: FetchArgs) -> Result<Outcome, Failure> {

@@ -12,14 +12,14 @@ use super::args::{Format, LimitArgs, LsArgs};
 use super::text::{bytes, count, counted, plain};
 use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, json};
-use crate::archive::ids::OrgId;
-use crate::archive::inventory::{Inventory, Tally};
-use crate::archive::key::{AccountRegion, DIGEST_FOLDER};
-use crate::finding::Finding;
 use crate::pipeline::discover::{self, Thoroughness};
 use crate::source::aws::{AwsOnDemand, AwsOptions};
 use crate::source::directory::Directory;
 use crate::source::{Purpose, Source, SourceError};
+use trailproof_proof::archive::ids::OrgId;
+use trailproof_proof::archive::inventory::{Inventory, Tally};
+use trailproof_proof::archive::key::{AccountRegion, DIGEST_FOLDER};
+use trailproof_proof::finding::Finding;
 
 /// Names of objects that are not CloudTrail's, shown on a terminal.
 const NAMES_SHOWN: usize = 5;
@@ -137,7 +137,7 @@ impl Listing {
             let (first_day, last_day) = (first.to_string(), last.to_string());
             Some(Row { org, place, kind, trails: sum.trails, first_day, last_day, objects, bytes })
         });
-        let others = |named: &crate::archive::inventory::Named| Others {
+        let others = |named: &trailproof_proof::archive::inventory::Named| Others {
             tally: named.tally,
             names: named.names.iter().cloned().collect(),
         };

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use args::{Args, Command, KeysCommand};
 
-use crate::synth::SynthError;
+use trailproof_synth::SynthError;
 
 /// The program's own output failed.
 const OWN_FAILURE: u8 = 4;

@@ -6,10 +6,10 @@ use tokio::runtime::Runtime;
 use super::values::ArchiveAddress;
 use super::{Failure, config, output};
 use crate::pipeline::upload::Bucket;
-use crate::sink::{Claim, Directory, REPORT, SinkError, Store};
 use crate::source::Purpose;
 use crate::source::aws::AwsOnDemand;
 use crate::source::s3::destination::Destination;
+use trailproof_table::sink::{Claim, Directory, REPORT, SinkError, Store};
 
 /// A directory or a prefix of a bucket.
 pub(super) enum Place {

@@ -12,9 +12,9 @@ use anyhow::{Context as _, anyhow};
 
 use super::values::ArchiveAddress;
 use super::{Failure, output};
-use crate::checkpoint::Checkpoint;
-use crate::finding::{Finding, FindingId};
-use crate::report::{CheckpointFile, Report};
+use trailproof_proof::checkpoint::Checkpoint;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::report::{CheckpointFile, Report};
 
 /// What earlier runs remembered, and where.
 pub(super) struct Remembered {

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::shell;
 use super::text::{Paint, bytes, count, counted, plain};
 use super::values::ArchiveAddress;
-use crate::finding::{Finding, Severity};
-use crate::report::{CheckpointFile, Outcomes, Report, Verdict};
+use trailproof_proof::finding::{Finding, Severity};
+use trailproof_proof::report::{CheckpointFile, Outcomes, Report, Verdict};
 
 /// Findings that are shown; the report holds them all.
 const SHOWN: usize = 6;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::shell;
 use super::text::plain;
-use crate::synth::{self, Sizes, Summary, SynthError, SynthOptions, Tamper};
+use trailproof_synth::{self as synth, Sizes, Summary, SynthError, SynthOptions, Tamper};
 
 /// Make a signed CloudTrail archive of a made-up organization, with test keys.
 ///

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::archive::key::LogKind;
+use trailproof_proof::archive::key::LogKind;
 
 /// A moment as it was typed; `7d` means nothing before it is known what time it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::inventory::Inventory;
-use crate::archive::key;
-use crate::finding::{Finding, FindingId, Severity};
-use crate::report::Findings;
-use crate::verify::address::Offset;
+use trailproof_proof::archive::inventory::Inventory;
+use trailproof_proof::archive::key;
+use trailproof_proof::finding::{Finding, FindingId, Severity};
+use trailproof_proof::report::Findings;
+use trailproof_proof::verify::address::Offset;
 
 /// Addresses that a hint names.
 const NAMED: usize = 3;
@@ -78,8 +78,8 @@ pub(super) fn nothing_found(inventory: &Inventory, archive: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::scope::Scope;
-    use crate::verify::digest::Recorded;
+    use trailproof_proof::archive::scope::Scope;
+    use trailproof_proof::verify::digest::Recorded;
 
     #[test]
     fn the_right_archive_is_named_for_each_wrong_one() {

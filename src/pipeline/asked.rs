@@ -23,15 +23,15 @@ use jiff::tz::Offset;
 use super::Context;
 use super::discover::span_of;
 use super::plan::{Listed, LogPlace, PlacePlan};
-use crate::archive::ids::OrgId;
-use crate::archive::inventory::Inventory;
-use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, ObjectName};
-use crate::archive::scope::Scope;
-use crate::finding::{Finding, FindingId};
 use crate::source::{ListRequest, Page, Purpose, Source};
-use crate::verify::chain::{ChainId, Conclusion};
-use crate::verify::edges::Period;
-use crate::verify::reach::{self, Held, Reach};
+use trailproof_proof::archive::ids::OrgId;
+use trailproof_proof::archive::inventory::Inventory;
+use trailproof_proof::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, ObjectName};
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::verify::chain::{ChainId, Conclusion};
+use trailproof_proof::verify::edges::Period;
+use trailproof_proof::verify::reach::{self, Held, Reach};
 
 /// Folders that are listed to find the newest digest of one account and Region: years, months and days that hold none are
 /// passed over one by one.

@@ -20,13 +20,13 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, spawn};
-use crate::archive::folder::{self, Holds, Step, Within};
-use crate::archive::inventory::{Inventory, is_left_out};
-use crate::archive::key::{AccountRegion, DIGEST_FOLDER, LogKind};
-use crate::archive::scope::Scope;
-use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
 use crate::source::{ListRequest, NotFollowed, Page, Purpose, Refused, Source, SourceError};
+use trailproof_proof::archive::folder::{self, Holds, Step, Within};
+use trailproof_proof::archive::inventory::{Inventory, is_left_out};
+use trailproof_proof::archive::key::{AccountRegion, DIGEST_FOLDER, LogKind};
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::finding::{Finding, FindingId};
 
 /// Folders of a directory that are listed at once.
 const LOCAL_AT_ONCE: usize = 3;

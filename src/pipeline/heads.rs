@@ -1,7 +1,7 @@
 //! Compares what a checkpoint remembers with what lies there now.
 //!
 //! ```text
-//! head in what was read:   judged with the other digests ([`crate::verify::heads`])
+//! head in what was read:   judged with the other digests ([`trailproof_proof::verify::heads`])
 //! head anywhere else:      one read of its own ─▶ the same · other content · unreadable · nothing there
 //! nothing there:           is anything as old left under its root?  yes ─▶ deleted   no ─▶ expired
 //! ```
@@ -15,16 +15,16 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::oldest::{Look, Oldest};
 use super::{Context, digests};
-use crate::archive::inventory::{Holdings, Inventory};
-use crate::archive::key::{self, AccountRegion, ObjectName};
-use crate::archive::scope::Scope;
-use crate::checkpoint::{Head, State};
-use crate::finding::{Finding, FindingId};
-use crate::report::Heads;
 use crate::source::Source;
-use crate::verify::chain::{self, ChainId, ChainSummary};
-use crate::verify::digest::Recorded;
-use crate::verify::heads::{AtHead, EXPIRED};
+use trailproof_proof::archive::inventory::{Holdings, Inventory};
+use trailproof_proof::archive::key::{self, AccountRegion, ObjectName};
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::checkpoint::{Head, State};
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::report::Heads;
+use trailproof_proof::verify::chain::{self, ChainId, ChainSummary};
+use trailproof_proof::verify::digest::Recorded;
+use trailproof_proof::verify::heads::{AtHead, EXPIRED};
 
 /// What a listing says that is needed to compare heads, taken before the inventory is used up.
 pub(super) struct Listed {

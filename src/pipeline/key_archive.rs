@@ -9,10 +9,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::archive::ids::Region;
 use crate::source::aws::endpoint;
-use crate::verify::key_file;
-use crate::verify::keys::{GivenKey, Origin};
+use trailproof_proof::archive::ids::Region;
+use trailproof_proof::verify::key_file;
+use trailproof_proof::verify::keys::{GivenKey, Origin};
 
 /// A folder of kept keys.
 #[derive(Debug, Clone)]
@@ -115,8 +115,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::verify::keys::Provenance;
-    use crate::verify::window::Window;
+    use trailproof_proof::verify::keys::Provenance;
+    use trailproof_proof::verify::window::Window;
 
     fn region() -> Region {
         "eu-west-1".parse().expect("Region")

@@ -18,15 +18,15 @@ use tokio::sync::Mutex;
 
 use super::Context;
 use super::key_archive::KeyArchive;
-use crate::archive::ids::Region;
-use crate::finding::{Finding, FindingId};
-use crate::report::KeyUse;
 use crate::source::aws::endpoint;
 use crate::source::aws::{Aws, AwsOnDemand};
 use crate::source::{Purpose, SourceError};
-use crate::verify::chain::{Group, WantedKey};
-use crate::verify::keys::{GivenKey, KeyRing, Origin, Provenance};
-use crate::verify::window::Window;
+use trailproof_proof::archive::ids::Region;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::report::KeyUse;
+use trailproof_proof::verify::chain::{Group, WantedKey};
+use trailproof_proof::verify::keys::{GivenKey, KeyRing, Origin, Provenance};
+use trailproof_proof::verify::window::Window;
 
 /// The length of a piece, in seconds: some keys long, and few enough questions for all the years that there are.
 const PIECE: i64 = 90 * 24 * 3600;

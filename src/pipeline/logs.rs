@@ -14,15 +14,15 @@ use super::outcome::{Kind, LogOutcome, copied, judge_pieces, judged, unread};
 use super::plan::{PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent, Watched};
 use super::{Context, spawn};
-use crate::archive::ids::OrgId;
-use crate::archive::key::AccountRegion;
-use crate::finding::{Finding, FindingId};
-use crate::gunzip::{self, Content, Damage, Inflated};
 use crate::metrics::Metrics;
-use crate::report::{Findings, Outcomes, Records};
-use crate::sha256::Sha256;
 use crate::source::{Body, ObjectRef, Source, SourceError};
-use crate::verify::log::Hashes;
+use trailproof_proof::archive::ids::OrgId;
+use trailproof_proof::archive::key::AccountRegion;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::gunzip::{self, Content, Damage, Inflated};
+use trailproof_proof::report::{Findings, Outcomes, Records};
+use trailproof_proof::sha256::Sha256;
+use trailproof_proof::verify::log::Hashes;
 
 pub use super::outcome::Integrity;
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::event::MAX_CONTENT;
+use trailproof_table::event::MAX_CONTENT;
 
 /// Fetched bytes are counted in units of this.
 const UNIT: u64 = 1 << 10;

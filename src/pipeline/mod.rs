@@ -35,12 +35,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::archive::scope::Scope;
-use crate::checkpoint::Checkpoint;
 use crate::fetch::{Retry, Stop};
 use crate::metrics::Metrics;
 use crate::source::SourceError;
-use crate::verify::digest::Relocation;
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::checkpoint::Checkpoint;
+use trailproof_proof::verify::digest::Relocation;
 
 /// What every stage of a run shares.
 pub struct Context<S> {

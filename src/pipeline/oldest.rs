@@ -14,10 +14,10 @@ use jiff::tz::Offset;
 
 use super::plan::PlacePlan;
 use super::{Context, discover};
-use crate::archive::inventory::Inventory;
-use crate::archive::key::{self, DigestName, LogName, ObjectName};
-use crate::archive::scope::Scope;
 use crate::source::Source;
+use trailproof_proof::archive::inventory::Inventory;
+use trailproof_proof::archive::key::{self, DigestName, LogName, ObjectName};
+use trailproof_proof::archive::scope::Scope;
 
 /// The time of the oldest log or digest that the listing shows under each root.
 #[derive(Debug, Default)]

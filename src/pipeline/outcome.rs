@@ -1,17 +1,17 @@
 //! What becomes of one log: judged by what the digests say of it, or not read, each with what is said of it.
 //!
 //! Invariant: a log is *missing* only where a signed digest records it and nothing is there; any other fault of reading is
-//! inconclusive. Not here: reading ([`super::logs`]), the hash itself ([`crate::verify::log`]).
+//! inconclusive. Not here: reading ([`super::logs`]), the hash itself ([`trailproof_proof::verify::log`]).
 
 use super::plan::{Listed, LogPlace, PlacePlan, PlannedLog};
 use super::trail_events::TrailEvent;
-use crate::archive::key;
-use crate::finding::{Finding, FindingId};
-use crate::gunzip::{self, Damage, Inflated};
-use crate::report::Records;
-use crate::sha256::Sha256;
 use crate::source::SourceError;
-use crate::verify::log::{self, Hashes, Verdict};
+use trailproof_proof::archive::key;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::gunzip::{self, Damage, Inflated};
+use trailproof_proof::report::Records;
+use trailproof_proof::sha256::Sha256;
+use trailproof_proof::verify::log::{self, Hashes, Verdict};
 
 /// A log whose content exceeds this cannot be CloudTrail's: its limit is 50 MB, of content or (formerly) of gzip.
 const IMPOSSIBLE: u64 = 4 << 30;

@@ -10,17 +10,17 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::digests::Judged;
-use crate::archive::ids::OrgId;
-use crate::archive::inventory::{LogObject, OddObject, Root};
-use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, LogName, ObjectName};
-use crate::archive::scope::Scope;
-use crate::finding::{Finding, FindingId};
-use crate::report::Findings;
-use crate::sha256::Sha256;
 use crate::source::ObjectRef;
-use crate::verify::chain::Listing;
-use crate::verify::edges::Period;
-use crate::verify::window::{AHEAD, Coverage, Covered};
+use trailproof_proof::archive::ids::OrgId;
+use trailproof_proof::archive::inventory::{LogObject, OddObject, Root};
+use trailproof_proof::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, LogName, ObjectName};
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::report::Findings;
+use trailproof_proof::sha256::Sha256;
+use trailproof_proof::verify::chain::Listing;
+use trailproof_proof::verify::edges::Period;
+use trailproof_proof::verify::window::{AHEAD, Coverage, Covered};
 
 /// What the digests say of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use jiff::tz::Offset;
 use super::duplicates::{DuplicateCounter, SeenRecords};
 use super::logs::{Integrity, LogContent, LogSink};
 use super::plan::{Listed, LogPlace};
-use crate::archive::key::{self, ObjectName};
-use crate::columns::schema::position;
-use crate::columns::{Dated, RowBuilder, Rows, Source, Texts, Values};
-use crate::event::{Entry, Field, Recall, Record, Records as Walker};
-use crate::report::{OutputFile, Records};
-use crate::sink::{Area, Encoder, Partition, Partitioning, RowGroup, SinkError, Store, Table};
+use trailproof_proof::archive::key::{self, ObjectName};
+use trailproof_proof::report::{OutputFile, Records};
+use trailproof_table::columns::schema::position;
+use trailproof_table::columns::{Dated, RowBuilder, Rows, Source, Texts, Values};
+use trailproof_table::event::{Entry, Field, Recall, Record, Records as Walker};
+use trailproof_table::sink::{Area, Encoder, Partition, Partitioning, RowGroup, SinkError, Store, Table};
 
 /// How a table is written.
 pub struct RowsOptions {

@@ -18,19 +18,21 @@ use super::logs::{self, LogSink};
 use super::oldest::Look;
 use super::plan::{self, PlacePlan};
 use super::{address, trail_events};
-use crate::acknowledge::{Acknowledgement, Acknowledgements};
-use crate::archive::inventory::{Inventory, Root};
-use crate::archive::key::LogKind;
-use crate::archive::scope::Scope;
-use crate::finding::{Finding, FindingId};
 use crate::metrics::Phase;
-use crate::report::{Clock, Findings, KeyUse, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool};
 use crate::source::{Source, SourceError};
-use crate::verify::address::Addresses;
-use crate::verify::chain::{Break, ChainSummary, Conclusion};
-use crate::verify::edges::Period;
-use crate::verify::heads::{AtHead, Tip};
-use crate::verify::reach::{self, Reach};
+use trailproof_proof::acknowledge::{Acknowledgement, Acknowledgements};
+use trailproof_proof::archive::inventory::{Inventory, Root};
+use trailproof_proof::archive::key::LogKind;
+use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::finding::{Finding, FindingId};
+use trailproof_proof::report::{
+    Clock, Findings, KeyUse, Outcomes, Output, Records, Report, SCHEMA, ScopeFound, Timings, Tool,
+};
+use trailproof_proof::verify::address::Addresses;
+use trailproof_proof::verify::chain::{Break, ChainSummary, Conclusion};
+use trailproof_proof::verify::edges::Period;
+use trailproof_proof::verify::heads::{AtHead, Tip};
+use trailproof_proof::verify::reach::{self, Reach};
 
 /// Why a run came to no report.
 #[derive(Debug, thiserror::Error)]

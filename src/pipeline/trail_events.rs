@@ -12,9 +12,9 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::archive::ids::{AccountId, OrgId, Region};
-use crate::finding::Finding;
-use crate::verify::chain::{Break, ChainId};
+use trailproof_proof::archive::ids::{AccountId, OrgId, Region};
+use trailproof_proof::finding::Finding;
+use trailproof_proof::verify::chain::{Break, ChainId};
 
 /// Calls after which a trail logs, or is validated, no more.
 const CALLS: [&str; 3] = ["StopLogging", "UpdateTrail", "DeleteTrail"];
@@ -185,9 +185,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::archive::key::AccountRegion;
-    use crate::finding::FindingId;
-    use crate::verify::window::Window;
+    use trailproof_proof::archive::key::AccountRegion;
+    use trailproof_proof::finding::FindingId;
+    use trailproof_proof::verify::window::Window;
 
     const CHAIN: &str = "111122223333";
     const OTHER: &str = "444455556666";

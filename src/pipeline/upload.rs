@@ -20,9 +20,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::sink::{CLAIM, Claim, REPORT, SinkError, Standing, Store, StoredFile};
 use crate::source::SourceError;
 use crate::source::s3::destination::{Destination, Part, Upload};
+use trailproof_table::sink::{CLAIM, Claim, REPORT, SinkError, Standing, Store, StoredFile};
 
 /// Bytes of a part: S3's least is 5 MiB, and a file of the table has far fewer than its most, 10,000.
 const PART_BYTES: usize = 5 << 20;

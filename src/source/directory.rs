@@ -23,8 +23,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::Value;
 
 use super::{Body, DigestMetadata, ListRequest, Listed, NotFollowed, ObjectRef, Page, Refused, Source, SourceError};
-use crate::archive::folder::{self, Step};
-use crate::archive::key::{self, ObjectName};
+use trailproof_proof::archive::folder::{self, Step};
+use trailproof_proof::archive::key::{self, ObjectName};
 
 const METADATA_SUFFIX: &str = ".metadata.json";
 

@@ -30,7 +30,7 @@ use self::access::{Access, Ask, Standing};
 use self::body::Refusal;
 use super::aws::Aws;
 use super::{Body, DigestMetadata, ListRequest, ObjectRef, Page, Source, SourceError};
-use crate::archive::ids::Region;
+use trailproof_proof::archive::ids::Region;
 
 /// How long a body may go without a byte before the transfer counts as broken.
 const NO_PROGRESS: Duration = Duration::from_secs(10);

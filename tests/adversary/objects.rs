@@ -5,8 +5,8 @@ use std::io::{Read as _, Write as _};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
-use trailproof::sha256::{Sha256, encode_hex};
 use trailproof::source::{DigestMetadata, SourceError};
+use trailproof_proof::sha256::{Sha256, encode_hex};
 
 use super::model::{Kind, Place, Thing, World, minutes, stored};
 use super::moves::{Trouble, With};

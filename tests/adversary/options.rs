@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use trailproof::archive::key::LogKind;
-use trailproof::archive::scope::Scope;
+use trailproof_proof::archive::key::LogKind;
+use trailproof_proof::archive::scope::Scope;
 
 use super::model::{Kind, Owner, Place, Thing, World, base, minutes};
 use crate::support::chain::BUCKET;

@@ -7,15 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use serde::{Deserialize, Serialize};
-use trailproof::acknowledge::{self, Acknowledgement, Acknowledgements};
-use trailproof::checkpoint::Checkpoint;
 use trailproof::pipeline::keys::Keys;
 use trailproof::pipeline::logs::{Integrity, LogContent, LogSink};
 use trailproof::pipeline::run::RunError;
-use trailproof::report::{Records, Report};
 use trailproof::source::DigestMetadata;
 use trailproof::source::directory::Directory;
-use trailproof::verify::digest::{Recorded, Relocation};
+use trailproof_proof::acknowledge::{self, Acknowledgement, Acknowledgements};
+use trailproof_proof::checkpoint::Checkpoint;
+use trailproof_proof::report::{Records, Report};
+use trailproof_proof::verify::digest::{Recorded, Relocation};
 
 use super::judge::{Expected, Judge};
 use super::model::{WORLDS, World};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use support::{Answer, Archive, run};
+use crate::support::{Answer, Archive, run};
 
 const OTHER: &str = "444455556666";
 

@@ -26,7 +26,7 @@ fn with_gap(last: Option<Vec<u8>>) -> Built {
 }
 
 /// What the finding of the gap says beyond its sentence.
-fn hint_of_gap(answer: &support::Answer) -> &str {
+fn hint_of_gap(answer: &crate::support::Answer) -> &str {
     let findings = answer.report["findings"].as_array().unwrap();
     let gap = findings.iter().find(|finding| finding["id"] == "chain-restart").unwrap();
     gap["hint"].as_str().unwrap_or_default()
@@ -142,7 +142,7 @@ fn several_chains_beside_each_other() {
 
 #[test]
 fn backfill_digests_in_odd_states() {
-    let backfill = |hours, draft: fn(usize, &mut support::chain::Draft)| Chain {
+    let backfill = |hours, draft: fn(usize, &mut crate::support::chain::Draft)| Chain {
         backfill: true,
         hours,
         first_end: "2026-01-02T20:01:31Z".parse().unwrap(),
@@ -155,11 +155,11 @@ fn backfill_digests_in_odd_states() {
         built
     };
     let linked = |hours| backfill(hours, |_, _| {});
-    fn regular(built: &Built) -> support::chain::Signed {
+    fn regular(built: &Built) -> crate::support::chain::Signed {
         let key = built.digests[3].clone();
         let (body, metadata) = &built.objects[&key];
-        let hash = trailproof::sha256::Sha256::of(&support::chain::gunzip(body)).to_string();
-        support::chain::Signed { bucket: BUCKET.into(), key, hash, signature: metadata["signature"].clone() }
+        let hash = trailproof_proof::sha256::Sha256::of(&crate::support::chain::gunzip(body)).to_string();
+        crate::support::chain::Signed { bucket: BUCKET.into(), key, hash, signature: metadata["signature"].clone() }
     }
     check(vec![
         case("unlinked", with(backfill(3, |_, draft| draft.previous = None), |_| {}), 0, &[]),

@@ -1,7 +1,7 @@
 //! What was asked for and is not there: names, accounts and Regions, hours; and the addresses that leave something out.
 
 use super::*;
-use support::chain::{ACCOUNT, REGION};
+use crate::support::chain::{ACCOUNT, REGION};
 
 const OTHER: &str = "444455556666";
 

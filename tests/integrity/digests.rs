@@ -73,7 +73,7 @@ fn digests_changed_after_signing() {
         }),
         after("stored inflated", 0, &["container-damaged"], |built| {
             let key = digest(built);
-            *built.body(&key) = support::chain::gunzip(built.body(&key));
+            *built.body(&key) = crate::support::chain::gunzip(built.body(&key));
         }),
         after("truncated", 1, &["digest-malformed", "log-uncovered"], |built| {
             let key = digest(built);
@@ -144,7 +144,7 @@ fn planted_objects_change_nothing() {
         after("a forged digest that claims a place in a covered hour", 0, &["digest-planted"], |built| {
             let genuine = built.digests[5].clone();
             let key = genuine.replace("230131Z", "230831Z");
-            let content = String::from_utf8(support::chain::gunzip(built.body(&genuine))).unwrap();
+            let content = String::from_utf8(crate::support::chain::gunzip(built.body(&genuine))).unwrap();
             let metadata = built.metadata(&genuine).clone();
             built.objects.insert(key.clone(), (gzip(content.replace(&genuine, &key).as_bytes()), metadata));
         }),
@@ -218,7 +218,7 @@ fn digests_in_odd_containers() {
         stored("no byte at all", 1, &["digest-malformed", "log-uncovered"], |_| Vec::new()),
         stored("plain text", 1, &["digest-malformed", "log-uncovered"], |_| b"hello".to_vec()),
         stored("UTF-16", 1, &["digest-malformed", "log-uncovered"], |body| {
-            let text = String::from_utf8(support::chain::gunzip(&body)).unwrap();
+            let text = String::from_utf8(crate::support::chain::gunzip(&body)).unwrap();
             gzip(&text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())
         }),
         stored("a bomb", 1, &["digest-malformed", "log-uncovered"], |_| gzip(&vec![b' '; 80 << 20])),
@@ -227,18 +227,18 @@ fn digests_in_odd_containers() {
         stored("an empty member in front", 0, &["container-damaged"], |body| [gzip(b""), body].concat()),
         stored("no trailer", 0, &["container-damaged"], |body| body[..body.len() - 8].to_vec()),
         stored("split over members", 0, &["container-damaged"], |body| {
-            let content = support::chain::gunzip(&body);
+            let content = crate::support::chain::gunzip(&body);
             let (a, b) = content.split_at(100);
             [gzip(a), gzip(b)].concat()
         }),
         // Neither the whole nor the first member is signed: what is wrong with the whole is told.
         stored("changed, and a second member behind", 1, &["digest-malformed", "log-uncovered"], |body| {
-            let content = String::from_utf8(support::chain::gunzip(&body)).unwrap().replace("lg0005", "lg0009");
+            let content = String::from_utf8(crate::support::chain::gunzip(&body)).unwrap().replace("lg0005", "lg0009");
             [gzip(content.as_bytes()), gzip(b"{}")].concat()
         }),
         stored("a blank in a second member", 1, &["digest-trailing-data"], |body| [body, gzip(b" ")].concat()),
         stored("a blank behind the document", 1, &["digest-altered", "log-uncovered"], |body| {
-            gzip(&[support::chain::gunzip(&body), b" ".to_vec()].concat())
+            gzip(&[crate::support::chain::gunzip(&body), b" ".to_vec()].concat())
         }),
     ]);
 }
@@ -415,7 +415,7 @@ fn an_altered_digest_is_no_planted_one_because_another_chain_covers_its_hours() 
 fn an_unreadable_object_under_a_digests_name_excuses_no_log_in_hours_that_are_covered() {
     let run = |unreadable: &str, built: &Built| {
         let server = built.serve();
-        server.store.fail(unreadable, support::s3::Fault::Code("AccessDenied"), u32::MAX);
+        server.store.fail(unreadable, crate::support::s3::Fault::Code("AccessDenied"), u32::MAX);
         let answer = server.run("verify", BUCKET, &PERIOD);
         (answer.code, ids(&answer.report), answer.report["logs"]["unlisted"].as_u64().unwrap())
     };

@@ -5,8 +5,8 @@ use std::fs;
 
 use super::runs::{Runs, expected};
 use super::*;
-use support::s3::Fault;
-use support::{Answer, Archive};
+use crate::support::s3::Fault;
+use crate::support::{Answer, Archive};
 
 /// A day after the first chain of an archive ended, and before its last digest.
 const LATE: [&str; 4] = ["--from", "2026-01-04T00:00:00Z", "--as-of", "2026-01-04T18:00:00Z"];
@@ -78,7 +78,11 @@ fn a_deleted_tail_is_told_whatever_lies_at_the_heads_key() {
         ("another digest of the chain", genuine.clone(), &["head-went-back"]),
         ("another without its signature", (genuine.0.clone(), bare.clone()), &["head-went-back"]),
         ("half of it", (own.0[..own.0.len() / 2].to_vec(), own.1.clone()), &["head-went-back"]),
-        ("a digest's look", (gzip(&support::chain::gunzip(&own.0).repeat(2)), own.1.clone()), &["head-went-back"]),
+        (
+            "a digest's look",
+            (gzip(&crate::support::chain::gunzip(&own.0).repeat(2)), own.1.clone()),
+            &["head-went-back"],
+        ),
     ] {
         let mut built = hours(12);
         cut(&mut built, 7..12);

@@ -10,8 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::*;
-use support::{Answer, Archive};
-use trailproof::checkpoint::Checkpoint;
+use crate::support::{Answer, Archive};
+use trailproof_proof::checkpoint::Checkpoint;
 
 /// Enough chains that a checkpoint of them takes several pieces of 512 bytes.
 const ACCOUNTS: u64 = 12;

@@ -33,7 +33,7 @@ fn logs() {
         }),
         after("recompressed", 0, &[], |built| {
             let key = log(built);
-            let content = support::chain::gunzip(built.body(&key));
+            let content = crate::support::chain::gunzip(built.body(&key));
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
             std::io::Write::write_all(&mut encoder, &content).unwrap();
             *built.body(&key) = encoder.finish().unwrap();
@@ -68,7 +68,7 @@ fn logs() {
         }),
         after("split over members", 0, &["container-damaged"], |built| {
             let key = log(built);
-            let content = support::chain::gunzip(built.body(&key));
+            let content = crate::support::chain::gunzip(built.body(&key));
             let (a, b) = content.split_at(9);
             *built.body(&key) = [gzip(a), gzip(b)].concat();
         }),
@@ -93,7 +93,7 @@ fn logs() {
         }),
         after("stored inflated", 0, &["container-damaged"], |built| {
             let key = log(built);
-            *built.body(&key) = support::chain::gunzip(built.body(&key));
+            *built.body(&key) = crate::support::chain::gunzip(built.body(&key));
         }),
         after("injected in a covered hour", 3, &["log-unlisted"], |built| {
             let key = Chain::new().log_key("2026-01-02T20:15:00Z".parse().unwrap(), "ForgedForgedForg");
@@ -146,7 +146,7 @@ fn logs_in_odd_containers() {
     let stored = |name, code, findings: &[&'static str], store: fn(&[u8]) -> Vec<u8>| {
         after(name, code, findings, move |built| {
             let key = built.logs[5][0].clone();
-            let content = support::chain::gunzip(built.body(&key));
+            let content = crate::support::chain::gunzip(built.body(&key));
             *built.body(&key) = store(&content);
         })
     };

@@ -144,7 +144,7 @@ fn copies_of_listed_logs_are_warnings_and_no_rows() {
         copied("under a name of its own", 0, &["log-copied"], |key| key.replace(".json.gz", " copy.json.gz")),
         copied("beside the folders of Regions", 0, &["log-copied"], |_| format!("{LOGS}copy.json.gz")),
         copied("in another account's folder", 3, &["log-uncovered"], |key| {
-            key.replace(support::chain::ACCOUNT, "444455556666")
+            key.replace(crate::support::chain::ACCOUNT, "444455556666")
         }),
         copied("without an extension in another account's folder", 3, &["object-unlisted"], |_| {
             "AWSLogs/444455556666/CloudTrail/copy".into()
@@ -157,7 +157,7 @@ fn copies_of_listed_logs_are_warnings_and_no_rows() {
         }),
         after("unpacked beside the log", 0, &["log-copied"], |built| {
             let key = built.logs[5][0].clone();
-            let content = support::chain::gunzip(built.body(&key));
+            let content = crate::support::chain::gunzip(built.body(&key));
             built.objects.insert(key.replace(".json.gz", ".json"), (content, BTreeMap::new()));
         }),
         after("another content beside the log", 3, &["object-unlisted"], |built| {
@@ -174,7 +174,7 @@ fn an_unpacked_mirror_is_as_delivered() {
         let packed: Vec<String> = built.objects.keys().cloned().collect();
         for key in packed.iter().filter(|key| !only_logs || !key.contains("Digest")) {
             let (body, metadata) = built.objects.remove(key).unwrap();
-            let content = support::chain::gunzip(&body);
+            let content = crate::support::chain::gunzip(&body);
             built.objects.insert(key.replace(".json.gz", ".json"), (content, BTreeMap::new()));
             if !metadata.is_empty() {
                 let metadata = serde_json::to_vec(&metadata).unwrap();
@@ -214,7 +214,7 @@ fn an_alias_of_an_access_point_does_not_tell_the_buckets_name() {
 /// The plain chain in a directory, run at a path in it or above it.
 fn at_path(root: &str, folder: &str, address: &str) -> (i32, Vec<String>, String) {
     let built = Chain { root: root.into(), ..Chain::new() }.build();
-    let archive = support::Archive::new();
+    let archive = crate::support::Archive::new();
     for (key, (body, metadata)) in &built.objects {
         archive.put(&format!("{folder}{key}"), body, metadata);
     }
@@ -222,7 +222,7 @@ fn at_path(root: &str, folder: &str, address: &str) -> (i32, Vec<String>, String
     let keys = archive.path("keys.json").display().to_string();
     let address = archive.bucket().join(address).display().to_string();
     let args = ["verify", &address, "--public-keys", &keys, "--format", "json"].map(str::to_owned);
-    let answer = support::run(&args);
+    let answer = crate::support::run(&args);
     let findings = answer.report["findings"].as_array().unwrap();
     let hints: String = findings.iter().filter_map(|finding| finding["hint"].as_str()).collect();
     (answer.code, ids(&answer.report), hints.replace(&archive.bucket().display().to_string(), "DIR"))
@@ -299,7 +299,7 @@ fn links_and_pipes_are_looked_at_or_told() {
     let outside = tempfile::tempdir().unwrap();
     let run = |change: &dyn Fn(&std::path::Path, &Built)| {
         let built = Chain::new().build();
-        let archive = support::Archive::new();
+        let archive = crate::support::Archive::new();
         for (key, (body, metadata)) in &built.objects {
             archive.put(key, body, metadata);
         }

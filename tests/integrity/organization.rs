@@ -4,8 +4,8 @@
 use std::fs;
 
 use super::*;
-use support::chain::{compact, gunzip};
-use support::{Answer, Archive, run};
+use crate::support::chain::{compact, gunzip};
+use crate::support::{Answer, Archive, run};
 
 const MANAGEMENT: &str = "111122223333";
 const MEMBER: &str = "222233334444";

@@ -1,7 +1,7 @@
 //! Logs that may wait for their digest, and those that only look as if they did.
 
 use super::*;
-use support::{Answer, Archive, run};
+use crate::support::{Answer, Archive, run};
 
 /// The chain ends at 2026-01-03T05:01:31Z.
 const SOON: &str = "2026-01-03T06:45:00Z";
@@ -10,7 +10,7 @@ const SOON: &str = "2026-01-03T06:45:00Z";
 fn with_log(minute: &str, folder: &str) -> Built {
     let mut built = Chain::new().build();
     let minute = minute.parse().unwrap();
-    let key = Chain::new().log_key(minute, "ForgedForgedForg").replace(&support::chain::day(minute), folder);
+    let key = Chain::new().log_key(minute, "ForgedForgedForg").replace(&crate::support::chain::day(minute), folder);
     built.objects.insert(key, (gzip(b"{\"Records\":[{\"eventID\":\"e-1\"}]}"), BTreeMap::new()));
     built
 }

@@ -1,7 +1,7 @@
 //! What cannot be read is told as that, with what would mend it, and never as altered.
 
 use super::*;
-use support::s3::{Fault, Server};
+use crate::support::s3::{Fault, Server};
 
 fn with_fault(fault: impl FnOnce(&Server, &Built)) -> (i32, Vec<String>, String) {
     let built = Chain::new().build();

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use support::s3::Server;
-use support::{Answer, Archive};
+use crate::support::s3::Server;
+use crate::support::{Answer, Archive};
 
 /// One checkpoint, and archives that are verified under it in turn, in a directory or in a bucket.
 pub(crate) struct Runs {

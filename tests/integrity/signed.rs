@@ -75,7 +75,7 @@ fn digests_that_cloudtrail_would_not_sign() {
         }),
         before("a log in another bucket", 1, &["entry-out-of-scope"], |draft| {
             let (key, content) = draft.logs.remove(0);
-            let hash = trailproof::sha256::Sha256::of(&content).to_string();
+            let hash = trailproof_proof::sha256::Sha256::of(&content).to_string();
             let entry =
                 json!([{"s3Bucket": "elsewhere", "s3Object": key, "hashValue": hash, "hashAlgorithm": "SHA-256"}]);
             draft.fields.insert("logFiles".into(), entry);
@@ -302,7 +302,7 @@ fn entries_outside_the_digests_own_place() {
 
 #[test]
 fn a_log_under_an_odd_name_counts_when_a_digest_lists_it() {
-    let odd = |draft: &mut support::chain::Draft| {
+    let odd = |draft: &mut crate::support::chain::Draft| {
         draft.logs[0].0 = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/\u{e9} &+ %20.json.gz".into();
     };
     let mut deleted = before("deleted", 1, &["log-missing"], odd);
@@ -333,8 +333,8 @@ fn pointers_that_lead_elsewhere() {
     let digest = |built: &Built, number: usize| {
         let key = built.digests[number].clone();
         let (body, metadata) = &built.objects[&key];
-        let hash = trailproof::sha256::Sha256::of(&support::chain::gunzip(body)).to_string();
-        support::chain::Signed { bucket: BUCKET.into(), key, hash, signature: metadata["signature"].clone() }
+        let hash = trailproof_proof::sha256::Sha256::of(&crate::support::chain::gunzip(body)).to_string();
+        crate::support::chain::Signed { bucket: BUCKET.into(), key, hash, signature: metadata["signature"].clone() }
     };
     // The fourth digest of the other trail is as genuine as the one it stands for.
     let genuine = digest(&other(), 16);

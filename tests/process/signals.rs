@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use super::*;
-use support::ids;
+use crate::support::ids;
 
 const SIGNALS: [&str; 3] = ["INT", "TERM", "HUP"];
 

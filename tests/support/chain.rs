@@ -15,7 +15,7 @@ use rsa::pkcs8::EncodePublicKey as _;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, PrivateKey, PublicKey};
 use serde_json::{Map, Value, json};
-use trailproof::sha256::{Sha256, encode_hex};
+use trailproof_proof::sha256::{Sha256, encode_hex};
 
 use super::s3::Server;
 use super::{Answer, Archive};
@@ -79,7 +79,7 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
 
 pub fn gunzip(object: &[u8]) -> Vec<u8> {
     let mut content = Default::default();
-    trailproof::gunzip::inflate(object, 1 << 30, &mut content);
+    trailproof_proof::gunzip::inflate(object, 1 << 30, &mut content);
     content.to_vec()
 }
 

@@ -1,13 +1,5 @@
 //! What the integration tests share: archives in temporary directories, and runs of the real command over them.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::type_complexity,
-    reason = "a test may panic, and tells that it was skipped"
-)]
-
 pub mod case;
 pub mod chain;
 pub mod inprocess;

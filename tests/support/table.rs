@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use trailproof::columns::RowBuilder;
-use trailproof::sink::{Area, Claim, Encoder, Partition, SinkError, Store, StoredFile, Table};
+use trailproof_table::columns::RowBuilder;
+use trailproof_table::sink::{Area, Claim, Encoder, Partition, SinkError, Store, StoredFile, Table};
 
 /// The files that were published.
 #[derive(Default, Clone)]

@@ -10,7 +10,7 @@
 //! ```
 //! Spec: <https://docs.aws.amazon.com/general/latest/gr/ct.html>
 
-use crate::archive::ids::Region;
+use trailproof_proof::archive::ids::Region;
 
 /// The domains of a partition: the usual one, and the one of dual-stack endpoints.
 fn suffixes(partition: &str) -> [&'static str; 2] {

@@ -10,9 +10,9 @@ use aws_sdk_cloudtrail::primitives::DateTime;
 use jiff::Timestamp;
 
 use super::{Aws, endpoint};
-use crate::archive::ids::Region;
 use crate::source::SourceError;
 use crate::source::s3::error;
+use trailproof_proof::archive::ids::Region;
 
 /// A public key as CloudTrail gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]

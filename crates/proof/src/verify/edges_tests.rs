@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::heads::AtHead;
 use super::*;
-use crate::source::{DigestMetadata, SourceError};
+use crate::read::{DigestMetadata, SourceError};
 
 fn place() -> AccountRegion {
     AccountRegion { account: "111122223333".parse().expect("account"), region: "us-east-1".parse().expect("Region") }

@@ -10,16 +10,6 @@
 //! `TRAILPROOF_ADVERSARY=1000000` plays so many sequences, `TRAILPROOF_ADVERSARY_FROM` says from which number on. What was
 //! found once is kept in `seeds.txt`, a line each, and played again in every run.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    unreachable_pub,
-    reason = "a test may panic and tell what it did, and its modules are its own"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod chance;
 mod counts;
 mod exemptions;
@@ -38,11 +28,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use counts::Counts;
-use exemptions::Exemption;
-use model::WORLDS;
-use options::Options;
-use play::{Sequence, untouched};
+use self::counts::Counts;
+use self::exemptions::Exemption;
+use self::model::WORLDS;
+use self::options::Options;
+use self::play::{Sequence, untouched};
 
 /// Sequences of an ordinary test run.
 const ORDINARY: u64 = 10_000;

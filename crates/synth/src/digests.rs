@@ -25,9 +25,9 @@ use super::records::{Body, Filler, Templates};
 use super::signing::{SigningKey, string_to_sign};
 use super::world::Estate;
 use super::{BUCKET, Sizes, SynthError, SynthOptions, TRAIL, Totals};
-use crate::archive::ids::Region;
-use crate::archive::key::{AccountRegion, DigestName, LogKind, LogName};
-use crate::sha256::Sha256;
+use trailproof_proof::archive::ids::Region;
+use trailproof_proof::archive::key::{AccountRegion, DigestName, LogKind, LogName};
+use trailproof_proof::sha256::Sha256;
 
 /// CloudTrail names logs by the five minutes they were delivered in.
 const SLOT: i64 = 300;

@@ -163,7 +163,7 @@ mod tests {
     use super::super::window::Window;
     use super::*;
     use crate::archive::key::{self, ObjectName};
-    use crate::source::DigestMetadata;
+    use crate::read::DigestMetadata;
 
     const KEY: &str = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260102T180131Z.json.gz";
 

@@ -11,7 +11,7 @@ use sha2::Digest as _;
 
 use super::SynthError;
 use super::random::Random;
-use crate::sha256::encode_hex;
+use trailproof_proof::sha256::encode_hex;
 
 /// What CloudTrail's own keys have.
 const BITS: usize = 2048;

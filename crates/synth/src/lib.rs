@@ -36,8 +36,8 @@ use self::records::Templates;
 use self::signing::{PublicKeys, SigningKey};
 pub use self::tamper::{Tamper, Tampered, UnknownTamper};
 use self::world::Estate;
-use crate::archive::ids::{AccountId, OrgId, Region};
-use crate::archive::key::AccountRegion;
+use trailproof_proof::archive::ids::{AccountId, OrgId, Region};
+use trailproof_proof::archive::key::AccountRegion;
 
 /// The bucket that digests say they are in.
 pub const BUCKET: &str = "example-org-trail";

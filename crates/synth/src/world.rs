@@ -4,7 +4,7 @@
 //! [`super::cast`].
 
 use super::random::{Alphabet, Random};
-use crate::archive::ids::AccountId;
+use trailproof_proof::archive::ids::AccountId;
 
 /// Users.
 pub(super) const PEOPLE: [&str; 24] = [

@@ -9,8 +9,8 @@ use super::window::Window;
 use crate::archive::key::DigestName;
 use crate::finding::{Finding, FindingId};
 use crate::gunzip::{self, Damage, Inflated};
+use crate::read::{DigestMetadata, SourceError};
 use crate::sha256::Sha256;
-use crate::source::{DigestMetadata, SourceError};
 
 /// Bytes that a text takes in memory beside its own, at most.
 const ALLOCATION: usize = 32;

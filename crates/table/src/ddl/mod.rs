@@ -15,8 +15,8 @@ mod names;
 mod table;
 mod view;
 
-use crate::archive::ids::{AccountId, Region};
 use crate::sink::Partitioning;
+use trailproof_proof::archive::ids::{AccountId, Region};
 
 pub use names::{Location, TableName};
 

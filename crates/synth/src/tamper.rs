@@ -14,7 +14,7 @@ use super::digests::{Chain, Store, metadata_key};
 use super::random::Random;
 use super::signing::{SigningKey, string_to_sign};
 use super::{BUCKET, SynthError};
-use crate::sha256::Sha256;
+use trailproof_proof::sha256::Sha256;
 
 /// A way to tamper with an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

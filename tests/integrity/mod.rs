@@ -1,10 +1,5 @@
 //! Every rule of verification has a case, named by the defect, with the exact findings it must give.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod acknowledgements;
 mod chains;
 mod checkpoints;
@@ -25,11 +20,11 @@ mod signed;
 
 use std::collections::BTreeMap;
 
+use crate::support::chain::{BUCKET, Built, Chain, KEY, OTHER_KEY, gzip, listed};
+use crate::support::{ids, worst};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use support::chain::{BUCKET, Built, Chain, KEY, OTHER_KEY, gzip, listed};
-use support::{ids, worst};
-use trailproof::sha256::encode_hex;
+use trailproof_proof::sha256::encode_hex;
 
 /// The period that the chain covers.
 const PERIOD: [&str; 4] = ["--from", "2026-01-02T16:01:31Z", "--to", "2026-01-03T06:31:31Z"];
@@ -58,7 +53,7 @@ fn before(
     name: &'static str,
     code: i32,
     findings: &[&'static str],
-    change: impl Fn(&mut support::chain::Draft) + 'static,
+    change: impl Fn(&mut crate::support::chain::Draft) + 'static,
 ) -> Case {
     let chain = Chain::with(move |number, draft| {
         if number == 5 {

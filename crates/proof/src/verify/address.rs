@@ -90,7 +90,7 @@ fn offset_of(digest: &DigestObject) -> Option<Offset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::DigestMetadata;
+    use crate::read::DigestMetadata;
 
     const TAIL: &str = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260102T180131Z.json.gz";
 

@@ -13,7 +13,7 @@ use super::cast::{Actor, Cast};
 use super::random::{Alphabet, Random, skewed};
 use super::shapes::{Class, PARTS, SHAPES, Shape};
 use super::world::{Estate, POOLS, Pool};
-use crate::archive::ids::Region;
+use trailproof_proof::archive::ids::Region;
 
 /// `eventVersion`s, the most usual first.
 const VERSIONS: [&str; 4] = ["1.11", "1.10", "1.09", "1.08"];

@@ -12,8 +12,8 @@ use rsa::{Pkcs1v15Sign, PublicKey};
 use serde_json::Value;
 
 use super::*;
-use crate::archive::key::{ObjectName, parse};
-use crate::sha256::{Sha256, decode_hex, encode_hex};
+use trailproof_proof::archive::key::{ObjectName, parse};
+use trailproof_proof::sha256::{Sha256, decode_hex, encode_hex};
 
 /// The files of an archive by their path below DEST, logs and digests inflated.
 type Files = BTreeMap<String, Vec<u8>>;

@@ -1,12 +1,6 @@
 //! What the program does as a process: exit codes whatever becomes of its output, signals, destinations that are taken, and
 //! arguments that are hard to write down.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod arguments;
 mod destinations;
 mod exit_codes;
@@ -20,9 +14,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use crate::support::s3::Server;
 use serde_json::Value;
-use support::s3::Server;
-use trailproof::synth::{self, Sizes, SynthOptions};
+use trailproof_synth::{Sizes, SynthOptions};
 
 /// Where tables go in the tests of S3.
 const TABLES: &str = "tables-bucket";
@@ -137,6 +131,6 @@ static LARGE: LazyLock<PathBuf> = LazyLock::new(|| {
         sizes: Sizes::Even,
         ..SynthOptions::new(&archive)
     };
-    synth::write(options).unwrap();
+    trailproof_synth::write(options).unwrap();
     archive
 });
