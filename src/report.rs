@@ -103,8 +103,8 @@ impl From<DigestOutcomes> for Outcomes {
     }
 }
 
-/// Where records went. `read` is the sum of the others. All zero when no table is
-/// written: records are then not parsed, or, when the run was stopped, not kept.
+/// Where records went. `read` is the sum of the others. All zero when no table is written: records are then not parsed, or,
+/// when the run was stopped or the table failed, not kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
     /// Records met.
@@ -357,6 +357,9 @@ pub struct Report {
     /// The table, when one was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
+    /// Why there is no table, although one was asked for and the run was not stopped; the program's own failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_failed: Option<String>,
     /// When, and how long.
     pub timings: Timings,
 }

@@ -119,8 +119,10 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let Ended { mut report, table_failure } = ended?;
     report.checkpoint = remembered.summary(&report);
     let mut outcome = Outcome::of(report.exit_code);
-    if let Some(error) = table_failure {
-        outcome.trouble(anyhow::Error::new(error).context("the table cannot be written"));
+    if let Some(error) = table_failure.map(anyhow::Error::new) {
+        report.output_failed = Some(format!("{error:#}"));
+        outcome.trouble(error.context("the table cannot be written"));
+        report.exit_code = outcome.exit_code();
     }
     let mut outcome = finish(&args, &report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
     settle();
@@ -183,7 +185,7 @@ struct Job<'a> {
 /// A run that came to a report.
 struct Ended {
     report: Report,
-    /// Why there is no table, although everything was read.
+    /// Why there is no table, although one was asked for and the run was not stopped.
     table_failure: Option<SinkError>,
 }
 
@@ -222,13 +224,17 @@ impl Job<'_> {
         let (sink, destination) = (rows.clone(), self.table.map(|(table, _)| table.dest.to_string()));
         let table_failure = Arc::new(OnceLock::new());
         let failed = table_failure.clone();
-        let finish = move |ending| match ending {
+        let finish = move |ending| {
+            let written = match ending {
+                Ending::Whole => commit(rows, destination),
+                Ending::Interrupted => Ok(None),
+                Ending::Failed(error) => Err(error),
+            };
             // What was read is told, whatever becomes of the table.
-            Ending::Whole => Ok(commit(rows, destination).unwrap_or_else(|error| {
+            written.unwrap_or_else(|error| {
                 failed.get_or_init(|| error);
                 None
-            })),
-            Ending::Interrupted => Ok(None),
+            })
         };
         let running = run::run(context, archive, keys, self.key_findings, sink, finish);
         tokio::pin!(running);
@@ -245,7 +251,6 @@ impl Job<'_> {
         let report = report.map_err(|error| match error {
             RunError::Archive(error) => unreachable_archive(error),
             RunError::AnotherArchive => Failure::Usage(error.into()),
-            RunError::Sink(error) => Failure::own(error),
         })?;
         report.check_counts().map_err(Failure::own)?;
         Ok(Ended { report, table_failure: Arc::into_inner(table_failure).and_then(OnceLock::into_inner) })

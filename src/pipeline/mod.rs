@@ -20,6 +20,7 @@ pub mod logs;
 pub mod memory;
 mod oldest;
 mod outcome;
+mod outlet;
 pub mod plan;
 pub mod rows;
 pub mod run;

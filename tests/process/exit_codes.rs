@@ -108,6 +108,33 @@ fn a_table_that_finds_no_room_in_the_end_loses_no_verdict() {
     }
 }
 
+/// No file may grow past 512 bytes, so that the first row group already fails.
+#[test]
+fn a_table_that_finds_no_room_on_the_way_loses_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    for (archive, code, word) in [
+        (testdata("clean"), 4, "verified"),
+        (testdata("changed-log"), 1, "altered"),
+        (testdata("injected-log"), 3, "incomplete"),
+        (LARGE.clone(), 4, "verified"),
+    ] {
+        let (_, whole) = ended(over("verify", &archive).args(["--format", "json"]));
+        let (whole, out) = (report(&whole), folder.path().join(archive.file_name().unwrap()));
+        let scan = scan(&archive, &out);
+        let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\" --threads 1 --max-memory 128MiB --format json";
+        let mut shell = Command::new("sh");
+        let (ended, output) = ended(shell.args(["-c", script]).arg(scan.get_program()).args(scan.get_args()));
+        assert_eq!(ended, code, "{}: {}", archive.display(), stderr(&output));
+        assert!(stderr(&output).contains("the table cannot be written"), "{}", stderr(&output));
+        let report = report(&output);
+        assert_eq!((report["verdict"].as_str(), report["exit_code"].as_i64()), (Some(word), Some(code.into())));
+        assert_eq!((&report["logs"], &report["findings"]), (&whole["logs"], &whole["findings"]));
+        assert_eq!((&report["output"], &report["records"]), (&Value::Null, &whole["records"]));
+        assert!(report["output_failed"].as_str().unwrap().contains("File too large"), "{report}");
+        assert_eq!(files(&out), BTreeMap::new());
+    }
+}
+
 #[test]
 fn what_cannot_be_written_is_told_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
