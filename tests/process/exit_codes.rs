@@ -88,6 +88,28 @@ fn a_report_goes_into_a_pipe_as_well() {
     assert_eq!((code, &report["verdict"]), (1, &"altered".into()));
 }
 
+/// Both go into one file, the report first, as they would go to a terminal.
+#[test]
+fn a_report_goes_to_where_stdout_goes_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("both");
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "both"] {
+        fs::write(&file, "before\n").unwrap();
+        for stdout in [File::create(&file).unwrap(), File::options().append(true).open(&file).unwrap()] {
+            let mut verify = over("verify", &testdata("changed-log"));
+            let verify = verify.args(["--report", name]).current_dir(folder.path()).stdout(stdout);
+            let before = fs::read(&file).unwrap().len();
+            let (code, output) = ended(verify);
+            assert_eq!(code, 1, "{name}: {}", stderr(&output));
+            let written = fs::read_to_string(&file).unwrap();
+            let mut values = serde_json::Deserializer::from_str(&written[before..]).into_iter::<Value>();
+            assert_eq!(values.next().unwrap().unwrap()["verdict"], "altered", "{name}: {written}");
+            let told = written[before + values.byte_offset()..].trim_start();
+            assert!(told.starts_with("ALTERED") && told.contains("\nnext "), "{name}: {told}");
+        }
+    }
+}
+
 /// The table is given up when everything was read: what was read is told.
 #[test]
 fn a_table_that_finds_no_room_in_the_end_loses_no_verdict() {
