@@ -89,9 +89,13 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         }
         None => None,
     };
-    let keys = match (!args.public_keys.is_empty()).then_some(ring) {
+    // Keys are asked for up to what time it is, whatever the run is made as of.
+    let keys = |server_ahead| match (!args.public_keys.is_empty()).then_some(ring) {
         Some(ring) => Keys::Files(ring),
-        None => Keys::service(aws.clone()).with_archive(key_archive).asked_at(now),
+        None => {
+            let told = Clock::of(None, server_ahead, now);
+            Keys::service(aws.clone()).with_archive(key_archive).asked_at(told.now)
+        }
     };
     let wanted = table.as_ref().zip(place.as_ref());
     let job = Job { args: &args, command, table: wanted, acknowledgements, key_findings, signals: &signals };
@@ -99,21 +103,26 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let ended = match &args.archive {
         ArchiveAddress::Directory(path) => {
             let source = Directory::open(path).map_err(Failure::usage)?;
-            let clock = clock(&args, source.server_time_offset(), now);
+            let server_ahead = source.server_time_offset();
+            let clock = clock(&args, server_ahead, now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
             outputs = Outputs::open(&args, place.as_ref())?;
-            runtime.block_on(job.run(&context, clock, "".into(), String::new(), &keys))
+            runtime.block_on(job.run(&context, clock, "".into(), String::new(), &keys(server_ahead)))
         }
         ArchiveAddress::S3 { bucket, prefix } => {
             let patience = args.limits.patience;
             let connect = async { config::bucket(&aws, bucket, patience).await.map_err(unreachable_archive) };
             let source = runtime.block_on(signals.or_stopped(connect))?;
-            let clock = clock(&args, source.server_time_offset(), now);
+            let server_ahead = source.server_time_offset();
+            let clock = clock(&args, server_ahead, now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
             outputs = Outputs::open(&args, place.as_ref())?;
-            runtime.block_on(job.run(&context, clock, bucket.as_str().into(), prefix.clone(), &keys))
+            runtime.block_on(job.run(&context, clock, bucket.as_str().into(), prefix.clone(), &keys(server_ahead)))
         }
     };
+    if let Ok(ended) = &ended {
+        signals.know(ended.report.exit_code);
+    }
     let settle = || place.iter().for_each(|place| place.settle(&runtime));
     settle();
     let Ended { mut report, table_failure } = ended?;
