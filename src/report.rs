@@ -151,8 +151,10 @@ pub struct ScopeFound {
     pub misnamed: Tally,
     /// Objects that are not CloudTrail's.
     pub foreign: Tally,
-    /// Folders of other services, not looked into.
+    /// Folders of other services, not looked into: the first 10,000.
     pub left_alone: Vec<String>,
+    /// Whether there are more of them.
+    pub left_alone_more: bool,
 }
 
 /// One file of the table.
@@ -434,7 +436,8 @@ impl OfOneId {
     }
 }
 
-/// Bytes that a finding takes, but for its members, which are of what signed digests name.
+/// Bytes that a finding takes, but for its members: of all findings together there are a few for each account, Region and
+/// chain, as what is held of the listing has anyway.
 fn held(finding: &Finding) -> usize {
     let Finding { object, digest, expected, found, sentence, hint, .. } = finding;
     let optional: usize = [digest, expected, found, hint].into_iter().flatten().map(String::len).sum();

@@ -327,6 +327,7 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
         misnamed: inventory.misnamed.tally.and(inventory.odd_tally()),
         foreign: inventory.foreign.tally,
         left_alone: inventory.left_alone.iter().cloned().collect(),
+        left_alone_more: inventory.left_alone_more,
     }
 }
 
