@@ -176,7 +176,7 @@ struct Job<'a> {
 /// A run that came to a report.
 struct Ended {
     report: Report,
-    /// Why there is no table, although one was asked for and the run was not stopped.
+    /// Why the table that was asked for could not be written.
     table_failure: Option<SinkError>,
 }
 
