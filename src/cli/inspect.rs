@@ -139,7 +139,8 @@ impl Outputs {
             output::check(file)?;
         }
         if let Some(file) = &args.output.report {
-            let others = args.proof.public_keys.iter().chain(&args.proof.checkpoint).chain(&args.proof.acknowledgements);
+            let others =
+                args.proof.public_keys.iter().chain(&args.proof.checkpoint).chain(&args.proof.acknowledgements);
             output::is_no_other(file, others)?;
         }
         // The report may be wanted in the folder that is made for the table.

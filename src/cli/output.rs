@@ -101,9 +101,10 @@ fn own_stream(path: &Path) -> Option<File> {
     use std::os::unix::fs::MetadataExt as _;
     let wanted = fs::metadata(path).ok()?;
     let own = [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
-    own.into_iter().filter_map(Result::ok).map(File::from).find(|own| {
-        own.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (wanted.dev(), wanted.ino()))
-    })
+    own.into_iter()
+        .filter_map(Result::ok)
+        .map(File::from)
+        .find(|own| own.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (wanted.dev(), wanted.ino())))
 }
 
 #[cfg(not(unix))]

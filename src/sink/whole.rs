@@ -150,7 +150,10 @@ mod tests {
         let names = fs::read_dir(path("far")).expect("a folder").map(|entry| entry.expect("an entry").file_name());
         assert_eq!(names.count(), 4, "nothing else is left");
         symlink("round", path("round")).expect("a link");
-        assert!(replace(&path("round"), Readers::Owner, b"new").is_ok(), "a link that leads nowhere is a name like others");
+        assert!(
+            replace(&path("round"), Readers::Owner, b"new").is_ok(),
+            "a link that leads nowhere is a name like others"
+        );
     }
 
     #[test]

@@ -248,7 +248,10 @@ mod tests {
             "explicitly",
         ),
         ("AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity", "trust policy"),
-        ("User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: sts:TagSession on resource: r", "trust policy"),
+        (
+            "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: sts:TagSession on resource: r",
+            "trust policy",
+        ),
         ("AccessDenied: User: u is not authorized to perform: s3:GetObject on resource: \"r\"", "s3:GetObject"),
         ("AccessDenied: User: u is not authorized to perform: s3:ListBucket on resource: \"r\"", "s3:ListBucket"),
         ("AccessDenied: User: u is not authorized to perform: s3:PutObject on resource: \"r\"", "s3:PutObject"),
@@ -279,7 +282,8 @@ mod tests {
 
     #[test]
     fn every_worded_cause_has_its_remedy_whatever_kind_of_error_it_came_as() {
-        const ROLE: &str = "User: arn:aws:sts::111122223333:assumed-role/certificate-AuthFailure-sts:InvalidToken/session";
+        const ROLE: &str =
+            "User: arn:aws:sts::111122223333:assumed-role/certificate-AuthFailure-sts:InvalidToken/session";
         let by_role = WORDED.iter().map(|(words, remedy)| (words.replace("User: u", ROLE), remedy));
         let as_worded = WORDED.iter().map(|(words, remedy)| ((*words).to_owned(), remedy));
         for (words, remedy) in as_worded.chain(by_role) {

@@ -81,7 +81,8 @@ fn with_a_full(stream: u8, command: &Command) -> Command {
     let script = format!("timeout 0.5 cat /dev/zero >&{stream}; exec \"$0\" \"$@\"");
     let mut shell = heeding(command);
     let args: Vec<_> = shell.get_args().map(ToOwned::to_owned).collect();
-    let variables: Vec<_> = shell.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
+    let variables: Vec<_> =
+        shell.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
     shell = Command::new("sh");
     shell.args(["-c", &script, "env"]).args(args).envs(variables).stdin(Stdio::null());
     shell
