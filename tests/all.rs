@@ -12,6 +12,7 @@ mod ddl;
 mod differential;
 mod faults;
 mod fuzz_corpus;
+mod help;
 mod integrity;
 mod listing;
 mod lossless;

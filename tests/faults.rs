@@ -336,7 +336,7 @@ fn whoever_interrupts_is_heard_whatever_is_waited_for() {
         while server.store.requests.load(Ordering::Relaxed) < requests {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let interrupt = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+        let interrupt = std::process::Command::new("kill").args(["-TERM", &running.id().to_string()]).status();
         assert!(interrupt.unwrap().success());
         let status = running.wait().unwrap();
         assert_eq!(status.code(), Some(3), "{status}");

@@ -76,10 +76,27 @@ fn module_of(path: &Path) -> String {
     parts[source + 1].trim_end_matches(".rs").to_owned()
 }
 
-/// The code of a file without its tests, which stand at its end.
+/// The code of a file without its module of tests, which stands last. What else is there for tests only is code.
 fn code_of(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a source file is readable");
-    text.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned()
+    let tests = text.match_indices("\n#[cfg(").map(|(at, _)| at).find(|at| {
+        let mut lines = text[at + 1..].lines();
+        let is_for_tests = lines.next().is_some_and(|line| line.contains("test"));
+        is_for_tests && lines.next().is_some_and(|line| line.ends_with("mod tests {"))
+    });
+    text[..tests.unwrap_or(text.len())].to_owned()
+}
+
+#[test]
+fn only_the_module_of_tests_is_left_out_of_a_files_code() {
+    let plan = code_of(&root().join("src/pipeline/plan.rs"));
+    let (for_tests, behind) = plan.split_once("#[cfg(test)]").expect("a function that is for tests only");
+    assert!(for_tests.contains("pub struct PlacePlan") && behind.contains("fn add_recorded"));
+    for path in files() {
+        let code = code_of(&path);
+        let whole = fs::read_to_string(&path).expect("a source file is readable");
+        assert!(!code.contains("mod tests {") && whole.starts_with(&code), "{}", path.display());
+    }
 }
 
 /// The module that each `crate::` of a file names.

@@ -11,6 +11,7 @@ use super::args::AcknowledgeArgs;
 use super::text::{counted, plain};
 use super::{Failure, Outcome, config, output};
 use trailproof_proof::acknowledge::{self, Acknowledgement};
+use trailproof_table::sink::whole::Readers;
 
 /// As much of a report as says what can be acknowledged.
 #[derive(Deserialize)]
@@ -47,6 +48,9 @@ pub(super) fn run(args: AcknowledgeArgs) -> Result<Outcome, Failure> {
     let told: Told = serde_json::from_slice(&bytes)
         .with_context(|| format!("{} is not a report", named(&args.report)))
         .map_err(Failure::Usage)?;
+    // Held to the end: of two who add to one file at once, neither loses what the other accepted.
+    let lock = output::open_lock(&args.out)?;
+    output::take_turn(&lock, &args.out).map_err(Failure::Own)?;
     let mut all = config::acknowledgements(Some(&args.out).filter(|path| path.exists()).map(|path| path.as_path()))?;
     let when = Timestamp::from_second(Timestamp::now().as_second()).map_err(Failure::own)?;
     let asked = |id: &str| args.id.is_empty() || args.id.iter().any(|asked| acknowledge::id_of(asked) == Some(id));
@@ -66,7 +70,7 @@ pub(super) fn run(args: AcknowledgeArgs) -> Result<Outcome, Failure> {
         let report = named(&args.report);
         return Err(Failure::usage(anyhow!("{report} leaves nothing of that kind open; nothing was acknowledged")));
     }
-    output::write_private(&args.out, all.write().as_bytes())?;
+    output::replace(&args.out, Readers::Owner, all.write().as_bytes())?;
     let sum = counted(added.len() as u64, "fact");
     Ok(Outcome::of(0).print(|out| {
         added.iter().try_for_each(|line| writeln!(out, "{line}"))?;

@@ -67,7 +67,7 @@ Examples:
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   trailproof verify s3://org-trail-logs --from 2026-03-01 --to 2026-03-02 --report proof.json
-  trailproof verify s3://org-trail-logs --role-arn arn:aws:iam::111122223333:role/audit --format json";
+  trailproof verify s3://org-trail-logs --role-arn arn:aws:iam::111122223333:role/audit";
 
 const LS_EXAMPLES: &str = "\
 Examples:
@@ -75,8 +75,9 @@ Examples:
   trailproof ls ./mirror --format json";
 
 const DDL_EXAMPLES: &str = "\
-Prints two statements: the table, with every column of docs/schema.md, and a view of it with AWS's own
-column names (useridentity.arn, eventtime, requestparameters), which published CloudTrail queries name.
+Prints two statements: the table, with every column of docs/schema.md, and a view of it with AWS's
+own column names (useridentity.arn, eventtime, requestparameters), which published CloudTrail
+queries name.
 
 Examples:
   trailproof ddl athena --location s3://lake/cloudtrail
@@ -93,12 +94,13 @@ Examples:
   trailproof keys fetch --region eu-west-1 --region us-east-1 --from 90d --out keys.json";
 
 const ACKNOWLEDGE_EXAMPLES: &str = "\
-Adds the open facts of a report to a file that --acknowledgements takes. A fact has its time in it: what ends, begins or
-expires at another time is told again. Alteration and what could not be read cannot be acknowledged.
+Adds the open facts of a report to a file that --acknowledgements takes. A fact has its time in it:
+what ends, begins or expires at another time is told again. Alteration and what could not be read
+cannot be acknowledged.
 
 Examples:
   trailproof verify s3://org-trail-logs --from 1d --report proof.json
-  trailproof acknowledge proof.json --out accepted.json --who dana --why 'account closed, ticket 4711' --match 444455556666
+  trailproof acknowledge proof.json --out accepted.json --who dana --why left --match 444455556666
   trailproof verify s3://org-trail-logs --from 1d --acknowledgements accepted.json";
 
 /// `acknowledge`.
@@ -135,6 +137,18 @@ pub enum KeysCommand {
 /// `scan`.
 #[derive(Debug, ClapArgs)]
 pub struct ScanArgs {
+    /// What to write.
+    #[command(flatten)]
+    pub table: TableArgs,
+    /// What verify takes too.
+    #[command(flatten)]
+    pub verify: VerifyArgs,
+}
+
+/// What a table is made of and where it goes.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Table")]
+pub struct TableArgs {
     /// Folder, or s3://BUCKET[/PREFIX], for the table; must not hold one yet
     #[arg(long, value_name = "DEST")]
     pub out: ArchiveAddress,
@@ -151,9 +165,6 @@ pub struct ScanArgs {
     /// the same byte for byte, holding about 32 bytes of memory for each record. Duplicates are counted either way
     #[arg(long, value_enum, default_value_t = DedupeArg::None)]
     pub dedupe: DedupeArg,
-    /// What verify takes too.
-    #[command(flatten)]
-    pub verify: VerifyArgs,
 }
 
 /// What the table is partitioned by.
@@ -189,11 +200,29 @@ pub enum DedupeArg {
 #[derive(Debug, ClapArgs)]
 pub struct VerifyArgs {
     /// s3://BUCKET[/PREFIX], or a directory that mirrors a bucket
-    #[arg(value_name = "ARCHIVE")]
+    #[arg(value_name = "ARCHIVE", help_heading = None)]
     pub archive: ArchiveAddress,
     /// Which part of it.
     #[command(flatten)]
     pub scope: ScopeArgs,
+    /// What it is proven with.
+    #[command(flatten)]
+    pub proof: ProofArgs,
+    /// What is told, and where.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How much to do at once.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// How to reach AWS.
+    #[command(flatten)]
+    pub aws: AwsArgs,
+}
+
+/// What an archive is proven with.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Proof")]
+pub struct ProofArgs {
     /// Saved public keys; without, CloudTrail is asked for each digest's Region
     #[arg(long, value_name = "FILE")]
     pub public_keys: Vec<PathBuf>,
@@ -218,6 +247,12 @@ pub struct VerifyArgs {
     /// $XDG_DATA_HOME or ~/.local/share; nowhere without an absolute one]
     #[arg(long, value_name = "DIR")]
     pub key_archive: Option<PathBuf>,
+}
+
+/// What is told, and where.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
     /// Also write the report, as JSON, to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -227,12 +262,6 @@ pub struct VerifyArgs {
     /// How to show progress on stderr; auto shows bars on a terminal only
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
     pub progress: ProgressMode,
-    /// How much to do at once.
-    #[command(flatten)]
-    pub limits: LimitArgs,
-    /// How to reach AWS.
-    #[command(flatten)]
-    pub aws: AwsArgs,
 }
 
 /// Which part of an archive.
@@ -308,13 +337,14 @@ pub struct LsArgs {
     #[command(flatten)]
     pub scope: ScopeArgs,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     pub format: Format,
     /// Requests in flight
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 128, help_heading = "Limits")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
     /// How long S3 is waited for while it refuses or does not answer; what stays unread after that is told as unread
-    #[arg(long, value_name = "SPAN", value_parser = values::wait, default_value = "2m")]
+    #[arg(long, value_name = "SPAN", value_parser = values::wait, default_value = "2m", help_heading = "Limits")]
     pub patience: Duration,
     /// How to reach AWS.
     #[command(flatten)]

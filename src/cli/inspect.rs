@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::anyhow;
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::{DedupeArg, Format, ScanArgs, VerifyArgs};
+use super::args::{DedupeArg, Format, ScanArgs, TableArgs, VerifyArgs};
 use super::output::{self, ReportFile};
 use super::place::Place;
 use super::progress::Progress;
@@ -27,7 +27,7 @@ use trailproof_proof::acknowledge::Acknowledgements;
 use trailproof_proof::archive::scope::Scope;
 use trailproof_proof::finding::Finding;
 use trailproof_proof::report::{Clock, Output, Report, Tool};
-use trailproof_table::sink::{Claim, Partitioning, SinkError};
+use trailproof_table::sink::{Claim, SinkError};
 
 /// Runs `verify`.
 pub(super) fn verify(args: VerifyArgs) -> Result<Outcome, Failure> {
@@ -36,29 +36,11 @@ pub(super) fn verify(args: VerifyArgs) -> Result<Outcome, Failure> {
 
 /// Runs `scan`.
 pub(super) fn scan(args: ScanArgs) -> Result<Outcome, Failure> {
-    if args.kms_key.is_some() && matches!(args.out, ArchiveAddress::Directory(_)) {
-        return Err(Failure::usage(anyhow!("--kms-key is for a table in S3; --out {} is a directory", args.out)));
+    let ScanArgs { table, verify } = args;
+    if table.kms_key.is_some() && matches!(table.out, ArchiveAddress::Directory(_)) {
+        return Err(Failure::usage(anyhow!("--kms-key is for a table in S3; --out {} is a directory", table.out)));
     }
-    let table = TableArgs {
-        dest: args.out,
-        kms_key: args.kms_key,
-        raw: args.raw,
-        partitioning: args.partition_by.into(),
-        dedupe: match args.dedupe {
-            DedupeArg::None => Dedupe::None,
-            DedupeArg::Exact => Dedupe::Exact,
-        },
-    };
-    inspect(args.verify, "scan", Some(table))
-}
-
-/// Where a table is wanted, and how.
-struct TableArgs {
-    dest: ArchiveAddress,
-    kms_key: Option<String>,
-    raw: bool,
-    partitioning: Partitioning,
-    dedupe: Dedupe,
+    inspect(verify, "scan", Some(table))
 }
 
 fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) -> Result<Outcome, Failure> {
@@ -66,32 +48,36 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let scope = |clock: Clock| config::scope(&args.scope, clock.now);
     // A period the wrong way round is told before anything is asked.
     scope(clock(&args, None, now))?;
-    let remembered = Remembered::open(args.checkpoint.as_deref(), &args.archive)?;
+    let remembered = Remembered::open(args.proof.checkpoint.as_deref(), &args.archive)?;
     let checkpoint = remembered.checkpoint();
     let scope = |clock: Clock| {
         let scope = scope(clock)?;
         let heads_from = checkpoint.earliest_open(&scope, remembered.prefix());
         Ok(Scope { heads_from, ..scope })
     };
-    let acknowledgements = config::acknowledgements(args.acknowledgements.as_deref())?;
-    let (ring, mut key_findings) = config::keys(&args.public_keys)?;
+    let acknowledgements = config::acknowledgements(args.proof.acknowledgements.as_deref())?;
+    let (ring, mut key_findings) = config::keys(&args.proof.public_keys)?;
     key_findings.extend(remembered.finding());
     let runtime = config::runtime()?;
     let signals = Signals::listen(&runtime).map_err(Failure::own)?;
-    let moves = config::moves(&args.moved_from, &args.archive);
+    let moves = config::moves(&args.proof.moved_from, &args.archive);
     let aws = Arc::new(AwsOnDemand::new(AwsOptions::from(&args.aws)));
     runtime.block_on(aws.check()).map_err(unreachable_archive)?;
-    let key_archive = config::key_archive(args.key_archive.as_deref(), &args.archive)?;
+    let key_archive = config::key_archive(args.proof.key_archive.as_deref(), &args.archive)?;
     let place = match &table {
         Some(table) => {
-            let open = Place::open(&table.dest, &runtime, &aws, table.kms_key.clone());
+            let open = Place::open(&table.out, &runtime, &aws, table.kms_key.clone());
             Some(runtime.block_on(signals.or_stopped(open))?)
         }
         None => None,
     };
-    let keys = match (!args.public_keys.is_empty()).then_some(ring) {
+    // Keys are asked for up to what time it is, whatever the run is made as of.
+    let keys = |server_ahead| match (!args.proof.public_keys.is_empty()).then_some(ring) {
         Some(ring) => Keys::Files(ring),
-        None => Keys::service(aws.clone()).with_archive(key_archive).asked_at(now),
+        None => {
+            let told = Clock::of(None, server_ahead, now);
+            Keys::service(aws.clone()).with_archive(key_archive).asked_at(told.now)
+        }
     };
     let wanted = table.as_ref().zip(place.as_ref());
     let job = Job { args: &args, command, table: wanted, acknowledgements, key_findings, signals: &signals };
@@ -99,28 +85,35 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let ended = match &args.archive {
         ArchiveAddress::Directory(path) => {
             let source = Directory::open(path).map_err(Failure::usage)?;
-            let clock = clock(&args, source.server_time_offset(), now);
+            let server_ahead = source.server_time_offset();
+            let clock = clock(&args, server_ahead, now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
             outputs = Outputs::open(&args, place.as_ref())?;
-            runtime.block_on(job.run(&context, clock, "".into(), String::new(), &keys))
+            runtime.block_on(job.run(&context, clock, "".into(), String::new(), &keys(server_ahead)))
         }
         ArchiveAddress::S3 { bucket, prefix } => {
             let patience = args.limits.patience;
             let connect = async { config::bucket(&aws, bucket, patience).await.map_err(unreachable_archive) };
             let source = runtime.block_on(signals.or_stopped(connect))?;
-            let clock = clock(&args, source.server_time_offset(), now);
+            let server_ahead = source.server_time_offset();
+            let clock = clock(&args, server_ahead, now);
             let context = config::context(source, scope(clock)?, moves, checkpoint.clone(), &args.limits)?;
             outputs = Outputs::open(&args, place.as_ref())?;
-            runtime.block_on(job.run(&context, clock, bucket.as_str().into(), prefix.clone(), &keys))
+            runtime.block_on(job.run(&context, clock, bucket.as_str().into(), prefix.clone(), &keys(server_ahead)))
         }
     };
+    if let Ok(ended) = &ended {
+        signals.know(ended.report.exit_code);
+    }
     let settle = || place.iter().for_each(|place| place.settle(&runtime));
     settle();
     let Ended { mut report, table_failure } = ended?;
     report.checkpoint = remembered.summary(&report);
     let mut outcome = Outcome::of(report.exit_code);
-    if let Some(error) = table_failure {
-        outcome.trouble(anyhow::Error::new(error).context("the table cannot be written"));
+    if let Some(error) = table_failure.map(anyhow::Error::new) {
+        report.output_failed = Some(format!("{error:#}"));
+        outcome.trouble(error.context("the table cannot be written"));
+        report.exit_code = outcome.exit_code();
     }
     let mut outcome = finish(&args, &report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
     settle();
@@ -142,11 +135,12 @@ struct Outputs {
 
 impl Outputs {
     fn open(args: &VerifyArgs, place: Option<&Place>) -> Result<Self, Failure> {
-        if let Some(file) = &args.checkpoint {
+        if let Some(file) = &args.proof.checkpoint {
             output::check(file)?;
         }
-        if let Some(file) = &args.report {
-            let others = args.public_keys.iter().chain(&args.checkpoint).chain(&args.acknowledgements);
+        if let Some(file) = &args.output.report {
+            let others =
+                args.proof.public_keys.iter().chain(&args.proof.checkpoint).chain(&args.proof.acknowledgements);
             output::is_no_other(file, others)?;
         }
         // The report may be wanted in the folder that is made for the table.
@@ -155,7 +149,7 @@ impl Outputs {
             // Nobody who reads stderr is no reason to stop.
             let _ = writeln!(io::stderr(), "note: {}", plain(recovered));
         }
-        let report = args.report.as_deref().map(ReportFile::open).transpose()?;
+        let report = args.output.report.as_deref().map(ReportFile::open).transpose()?;
         Ok(Self { claim, report })
     }
 }
@@ -163,7 +157,7 @@ impl Outputs {
 /// What time it is for the run. A span back, such as `--as-of 1h`, is counted from the source's own time.
 fn clock(args: &VerifyArgs, server_ahead: Option<SignedDuration>, local: Timestamp) -> Clock {
     let told = Clock::of(None, server_ahead, local);
-    Clock::of(args.as_of.map(|time| time.resolve(told.now)), server_ahead, local)
+    Clock::of(args.proof.as_of.map(|time| time.resolve(told.now)), server_ahead, local)
 }
 
 /// The bucket itself cannot be reached: nothing was looked at.
@@ -183,7 +177,7 @@ struct Job<'a> {
 /// A run that came to a report.
 struct Ended {
     report: Report,
-    /// Why there is no table, although everything was read.
+    /// Why the table that was asked for could not be written.
     table_failure: Option<SinkError>,
 }
 
@@ -202,8 +196,11 @@ impl Job<'_> {
                     store: place.store(),
                     batch_bytes: context.batch_bytes(),
                     raw: table.raw,
-                    partitioning: table.partitioning,
-                    dedupe: table.dedupe,
+                    partitioning: table.partition_by.into(),
+                    dedupe: match table.dedupe {
+                        DedupeArg::None => Dedupe::None,
+                        DedupeArg::Exact => Dedupe::Exact,
+                    },
                 };
                 Some(Arc::new(RowWriter::new(options)))
             }
@@ -216,19 +213,23 @@ impl Job<'_> {
             archive: self.args.archive.to_string(),
             arguments: std::env::args_os().skip(1).map(|arg| arg.display().to_string()).collect(),
         };
-        let max_age = self.args.max_age;
+        let max_age = self.args.proof.max_age;
         let archive = Archive { bucket, prefix, clock, max_age, acknowledgements: self.acknowledgements, tool };
-        let progress = Progress::new(self.args.progress, context.metrics.clone());
-        let (sink, destination) = (rows.clone(), self.table.map(|(table, _)| table.dest.to_string()));
+        let progress = Progress::new(self.args.output.progress, context.metrics.clone());
+        let (sink, destination) = (rows.clone(), self.table.map(|(table, _)| table.out.to_string()));
         let table_failure = Arc::new(OnceLock::new());
         let failed = table_failure.clone();
-        let finish = move |ending| match ending {
+        let finish = move |ending| {
+            let written = match ending {
+                Ending::Whole => commit(rows, destination),
+                Ending::Interrupted => Ok(None),
+                Ending::Failed(error) => Err(error),
+            };
             // What was read is told, whatever becomes of the table.
-            Ending::Whole => Ok(commit(rows, destination).unwrap_or_else(|error| {
+            written.unwrap_or_else(|error| {
                 failed.get_or_init(|| error);
                 None
-            })),
-            Ending::Interrupted => Ok(None),
+            })
         };
         let running = run::run(context, archive, keys, self.key_findings, sink, finish);
         tokio::pin!(running);
@@ -245,7 +246,6 @@ impl Job<'_> {
         let report = report.map_err(|error| match error {
             RunError::Archive(error) => unreachable_archive(error),
             RunError::AnotherArchive => Failure::Usage(error.into()),
-            RunError::Sink(error) => Failure::own(error),
         })?;
         report.check_counts().map_err(Failure::own)?;
         Ok(Ended { report, table_failure: Arc::into_inner(table_failure).and_then(OnceLock::into_inner) })
@@ -283,8 +283,8 @@ fn finish(
             Err(error) => outcome.trouble(error),
         }
     }
-    let told = Told { report: told.as_deref(), table: table.map(|(table, _)| &table.dest) };
-    Ok(outcome.print(|out| match args.format {
+    let told = Told { report: told.as_deref(), table: table.map(|(table, _)| &table.out) };
+    Ok(outcome.print(|out| match args.output.format {
         Format::Json => out.write_all(&json),
         Format::Human => summary::write(out, report, &told, Paint::for_stdout()),
     }))

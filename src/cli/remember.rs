@@ -15,6 +15,7 @@ use super::{Failure, output};
 use trailproof_proof::checkpoint::Checkpoint;
 use trailproof_proof::finding::{Finding, FindingId};
 use trailproof_proof::report::{CheckpointFile, Report};
+use trailproof_table::sink::whole::Readers;
 
 /// What earlier runs remembered, and where.
 pub(super) struct Remembered {
@@ -37,9 +38,7 @@ impl Remembered {
             if let Some(checkpoint) = remembered.read(file)? {
                 remembered.checkpoint = Arc::new(checkpoint);
             }
-            let lock = output::private().create(true).truncate(false).open(output::beside(file, ".lock"));
-            let lock = lock.with_context(|| format!("{} cannot be written", file.display())).map_err(Failure::Own)?;
-            remembered.file = Some((file.to_owned(), lock));
+            remembered.file = Some((file.to_owned(), output::open_lock(file)?));
         }
         Ok(remembered)
     }
@@ -97,11 +96,11 @@ impl Remembered {
     /// When the file cannot be locked, read or written; it is then as it was.
     pub(super) fn advance(&self, report: &Report) -> anyhow::Result<()> {
         let Some((file, lock)) = self.file.as_ref().filter(|_| !report.interrupted) else { return Ok(()) };
-        lock.lock().with_context(|| format!("{} cannot be locked", file.display()))?;
+        output::take_turn(lock, file)?;
         let mut next = self.read(file)?.unwrap_or_else(|| (*self.checkpoint).clone());
         next.advance(report);
         next.widen(&self.prefix);
-        output::write_private(file, next.write(report.clock.now).as_bytes())?;
+        output::replace(file, Readers::Owner, next.write(report.clock.now).as_bytes())?;
         // The lock goes with the file that holds it.
         Ok(())
     }

@@ -4,18 +4,20 @@
 //! at. A run that does not come to its end after that, such as one whose reader reads no more, is ended by the next signal,
 //! whatever it waits for; what it leaves behind is recognised by the claim on its destination.
 //!
-//! Invariant: a signal that the program was started to ignore, as `nohup` has it, is ignored.
+//! Invariants: a signal that the program was started to ignore, as `nohup` has it, is ignored; nothing that is said here is
+//! waited for longer than a moment, because stderr may have a reader that reads no more; a verdict that is known is the exit
+//! code, however the program ends.
 
 use std::future::Future;
 use std::io::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 #[cfg(unix)]
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{Failure, OWN_FAILURE};
 use crate::pipeline;
@@ -27,15 +29,22 @@ const TOGETHER: Duration = Duration::from_millis(250);
 pub(super) struct Signals {
     /// Closed when the run is to stop.
     stopped: Arc<Semaphore>,
+    /// The verdict's exit code, once there is one.
+    known: Arc<OnceLock<u8>>,
 }
 
 impl Signals {
     /// Starts to listen, beside whatever else the program does.
     pub(super) fn listen(runtime: &Runtime) -> io::Result<Self> {
-        let stopped = Arc::new(Semaphore::new(0));
+        let (stopped, known) = (Arc::new(Semaphore::new(0)), Arc::default());
         let _entered = runtime.enter();
-        pipeline::beside(runtime.handle(), serve(Received::new()?, stopped.clone()));
-        Ok(Self { stopped })
+        pipeline::beside(runtime.handle(), serve(Received::new()?, stopped.clone(), Arc::clone(&known)));
+        Ok(Self { stopped, known })
+    }
+
+    /// Takes in the verdict's exit code: what is left to do is to tell it.
+    pub(super) fn know(&self, code: u8) {
+        self.known.get_or_init(|| code);
     }
 
     /// Waits until the run is to stop.
@@ -53,22 +62,32 @@ impl Signals {
     }
 }
 
-async fn serve(mut received: Received, stopped: Arc<Semaphore>) {
+async fn serve(mut received: Received, stopped: Arc<Semaphore>, known: Arc<OnceLock<u8>>) {
     let first = received.next().await;
     let since = Instant::now();
     stopped.close();
-    // A terminal that is gone takes no text, and the run stops all the same.
-    let _ = writeln!(io::stderr(), "{first}: stopping; another signal ends the program at once");
+    drop(say(format!("{first}: stopping; another signal ends the program at once")));
     while since.elapsed() < TOGETHER {
         received.next().await;
     }
-    let _ = writeln!(io::stderr(), "error: stopped at once; no report was written");
-    end();
+    let (code, untold) = match known.get() {
+        None => (OWN_FAILURE, "no report was written"),
+        Some(0) => (OWN_FAILURE, "not all of the answer was written and printed"),
+        Some(verdict) => (*verdict, "not all of the answer was written and printed"),
+    };
+    // Said in time or not at all.
+    let _ = tokio::time::timeout(TOGETHER, say(format!("error: stopped at once; {untold}"))).await;
+    end(code);
+}
+
+/// Writes a line to stderr. A terminal that is gone takes no text, and the program stops all the same.
+fn say(line: String) -> oneshot::Receiver<()> {
+    pipeline::aside(move || drop(writeln!(io::stderr(), "{line}")))
 }
 
 #[expect(clippy::exit, reason = "the threads that work or wait are not to be waited for")]
-fn end() {
-    std::process::exit(i32::from(OWN_FAILURE))
+fn end(code: u8) {
+    std::process::exit(i32::from(code))
 }
 
 /// The signals, as they come in.

@@ -70,6 +70,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report, told: &Told<'_>, pain
         let files = counted(output.files.len() as u64, "file");
         row(out, "table", &format!("{} ({} in {files})", output.destination, counted(output.rows, "row")))?;
     }
+    if let Some(why) = &report.output_failed {
+        row(out, "table", &format!("none, for it could not be written: {why}"))?;
+    }
     if let Some(file) = told.report {
         row(out, "report", file)?;
     }

@@ -294,7 +294,7 @@ impl<'a> Listing<'a> {
             Some(how) => how == How::ByFolder,
             None => {
                 if located.step == Step::OtherService {
-                    self.inventory.left_alone.insert(prefix);
+                    self.inventory.leave_alone(prefix);
                 }
                 return;
             }

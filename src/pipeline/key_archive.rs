@@ -5,14 +5,15 @@
 //! origin. Kept keys are never taken to be all there are.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::source::aws::endpoint;
 use trailproof_proof::archive::ids::Region;
 use trailproof_proof::verify::key_file;
 use trailproof_proof::verify::keys::{GivenKey, Origin};
+use trailproof_table::sink::whole::{self, Readers};
 
 /// A folder of kept keys.
 #[derive(Debug, Clone)]
@@ -61,7 +62,7 @@ impl KeyArchive {
     pub fn save(&self, region: &Region, given: &[GivenKey]) -> io::Result<()> {
         make_private_folder(&self.folder)?;
         // Held until this ends: two runs that add to one file lose nothing of either.
-        let lock = private(&self.folder.join(format!(".{region}.lock")))?;
+        let lock = whole::open_lock(&self.file(region))?;
         lock.lock()?;
         let before = self.load(region)?;
         let mut all: BTreeMap<String, &GivenKey> =
@@ -83,22 +84,8 @@ impl KeyArchive {
             return Ok(());
         }
         let keys: Vec<GivenKey> = all.into_values().cloned().collect();
-        let partial = self.folder.join(format!(".{region}.partial"));
-        let mut file = private(&partial)?;
-        file.set_len(0)?;
-        file.write_all(key_file::write(&keys).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(partial, self.file(region))
+        whole::replace(&self.file(region), Readers::Owner, key_file::write(&keys).as_bytes())
     }
-}
-
-/// Opens a file that only its owner may read, making it when it is new.
-fn private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// Makes a folder, and those above it, that only its owner may enter.

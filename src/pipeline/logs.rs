@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::batches::{in_day_order, into_batches};
 use super::memory::Memory;
 use super::outcome::{Kind, LogOutcome, copied, judge_pieces, judged, unread};
+use super::outlet::Outlet;
 use super::plan::{PlacePlan, PlannedLog};
 use super::trail_events::{self, TrailEvent, Watched};
 use super::{Context, spawn};
@@ -66,7 +67,7 @@ pub trait LogSink: Send + Sync + 'static {
     /// Takes one log's content.
     ///
     /// # Errors
-    /// A fault of the program's own output, which ends the run.
+    /// A fault of the program's own output. Nothing is given to the sink after it, and the run goes on to its verdict.
     fn take(&self, batch: &mut Self::Batch, log: &LogContent<'_>) -> Result<Records, Self::Error>;
 
     /// Does what is left to compute for a batch.
@@ -111,39 +112,38 @@ pub struct Tally {
     pub trail_events: Vec<TrailEvent>,
 }
 
-/// Reads every planned log, oldest day first.
-///
-/// # Errors
-/// Only a fault of the sink; a log that cannot be read becomes a finding.
+/// Reads every planned log, oldest day first. A log that cannot be read becomes a finding; a fault of the sink is answered
+/// beside the tally, which is whole all the same.
 pub async fn read_all<S: Source, K: LogSink>(
     context: &Context<S>,
     plans: Arc<Vec<PlacePlan>>,
     sink: Option<Arc<K>>,
     watched: Watched,
     findings: &mut Findings,
-) -> Result<Tally, K::Error> {
+) -> (Tally, Option<K::Error>) {
+    let sink = sink.map(|sink| Arc::new(Outlet::to(sink)));
     let order = in_day_order(&plans);
     let mut tally = Tally::default();
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
     let sizes = order.iter().map(|&(p, l)| plans[p as usize].logs[l as usize].size());
     Metrics::add(&context.metrics.stored_bytes_total, sizes.fold(0, u64::saturating_add));
     let round = Round { plans: plans.clone(), order, sink: sink.clone(), watched: watched.clone(), is_last: false };
-    let mut later = read_round(context, round, &mut tally, findings).await?;
+    let mut later = read_round(context, round, &mut tally, findings).await;
     if !later.is_empty() {
         // Faults may have passed since. In the order of the plan, because the batches are.
         later.sort_unstable();
-        let round = Round { plans, order: later, sink, watched, is_last: true };
-        read_round(context, round, &mut tally, findings).await?;
+        let round = Round { plans, order: later, sink: sink.clone(), watched, is_last: true };
+        read_round(context, round, &mut tally, findings).await;
     }
-    Ok(tally)
+    (tally, sink.and_then(|sink| sink.fault()))
 }
 
 /// Logs to read, and what for.
-struct Round<K> {
+struct Round<K: LogSink> {
     plans: Arc<Vec<PlacePlan>>,
     /// Plan and log numbers, in the order in which logs are read.
     order: Vec<(u32, u32)>,
-    sink: Option<Arc<K>>,
+    sink: Option<Arc<Outlet<K>>>,
     watched: Watched,
     /// Whether what fails in passing has to be told as unreadable now.
     is_last: bool,
@@ -155,7 +155,7 @@ async fn read_round<S: Source, K: LogSink>(
     round: Round<K>,
     tally: &mut Tally,
     findings: &mut Findings,
-) -> Result<Vec<(u32, u32)>, K::Error> {
+) -> Vec<(u32, u32)> {
     let Round { plans, order, sink, watched, is_last } = round;
     let batches = into_batches(&plans, &order, sink.is_some());
     let memory = context.memory.clone();
@@ -168,17 +168,16 @@ async fn read_round<S: Source, K: LogSink>(
         .enumerate()
         .map(|(number, logs)| run_batch(context, worker.clone(), logs, Turn { number, put: turn.clone() }))
         .buffered(slots);
-    while let Some(part) = done.next().await {
-        let (part, rows) = part?;
+    while let Some((part, rows)) = done.next().await {
         later.extend(part.later.iter().map(|&at| worker.order[at]));
         tally.merge(part, findings);
         if let Some(rows) = rows {
             let worker = worker.clone();
-            context.compute(move || worker.sink.as_ref().map_or(Ok(()), |sink| sink.put(rows))).await?;
+            context.compute(move || worker.put(rows)).await;
         }
         put.send_modify(|put| *put += 1);
     }
-    Ok(later)
+    later
 }
 
 /// How many batches are worked on at once: one more than there are workers, so that one waiting for its turn leaves none
@@ -213,11 +212,11 @@ async fn run_batch<S: Source, K: LogSink>(
     worker: Arc<Worker<K>>,
     logs: Range<usize>,
     mut turn: Turn,
-) -> Result<(Part, Option<K::Batch>), K::Error> {
-    let rows = worker.sink.as_ref().map(|sink| sink.begin());
+) -> (Part, Option<K::Batch>) {
+    let rows = worker.sink.as_ref().and_then(|sink| sink.begin());
     let mut work = Work { next: logs.start, part: Part::default(), rows };
     loop {
-        work = run_until_full(context, &worker, work, logs.end).await?;
+        work = run_until_full(context, &worker, work, logs.end).await;
         if work.next == logs.end {
             break;
         }
@@ -226,18 +225,18 @@ async fn run_batch<S: Source, K: LogSink>(
             break;
         }
         let worker = worker.clone();
-        work = context.compute(move || worker.put_part(work)).await?;
+        work = context.compute(move || worker.put_part(work)).await;
     }
     let Work { part, mut rows, .. } = work;
-    if let Some(mut batch) = rows {
+    if rows.is_some() {
         let worker = worker.clone();
         let end = move || {
-            let ended = worker.sink.as_ref().map_or(Ok(()), |sink| sink.end(&mut batch));
-            ended.map(|()| batch)
+            worker.give(&mut rows, |sink, batch| sink.end(batch));
+            rows
         };
-        rows = Some(context.compute(end).await?);
+        rows = context.compute(end).await;
     }
-    Ok((part, rows))
+    (part, rows)
 }
 
 /// How far a batch has come.
@@ -253,7 +252,7 @@ async fn run_until_full<S: Source, K: LogSink>(
     worker: &Arc<Worker<K>>,
     mut work: Work<K::Batch>,
     end: usize,
-) -> Result<Work<K::Batch>, K::Error> {
+) -> Work<K::Batch> {
     let fetch = |at, permit: Option<OwnedSemaphorePermit>| {
         let (object, size, limit) = (worker.object(at), worker.size(at), worker.memory.max_stored());
         async move {
@@ -284,12 +283,12 @@ async fn run_until_full<S: Source, K: LogSink>(
     tokio::pin!(fetching);
     while let Some(fetched) = fetching.next().await {
         let at_work = worker.clone();
-        work = context.compute(move || at_work.process_all(fetched, work)).await?;
+        work = context.compute(move || at_work.process_all(fetched, work)).await;
         if worker.is_full(&work) {
             break;
         }
     }
-    Ok(work)
+    work
 }
 
 async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
@@ -361,11 +360,11 @@ impl Tally {
 }
 
 /// What the CPU workers share.
-struct Worker<K> {
+struct Worker<K: LogSink> {
     plans: Arc<Vec<PlacePlan>>,
     /// Plan and log numbers, in the order in which logs are read.
     order: Vec<(u32, u32)>,
-    sink: Option<Arc<K>>,
+    sink: Option<Arc<Outlet<K>>>,
     watched: Watched,
     is_last: bool,
     metrics: Arc<Metrics>,
@@ -408,11 +407,26 @@ impl<K: LogSink> Worker<K> {
         self.sink.as_ref().zip(work.rows.as_ref()).is_some_and(|(sink, rows)| sink.is_full(rows))
     }
 
+    /// Has the sink do something with a batch; nothing comes of it without a sink, or after its first fault.
+    fn give<T: Default>(
+        &self,
+        rows: &mut Option<K::Batch>,
+        give: impl FnOnce(&K, &mut K::Batch) -> Result<T, K::Error>,
+    ) -> T {
+        self.sink.as_ref().map(|sink| sink.give(rows, give)).unwrap_or_default()
+    }
+
+    fn put(&self, rows: K::Batch) {
+        if let Some(sink) = &self.sink {
+            sink.put(rows);
+        }
+    }
+
     /// Takes fetched logs in, in order, until there is no more room for what they come to.
-    fn process_all(&self, fetched: Vec<Option<Fetched>>, mut work: Work<K::Batch>) -> Result<Work<K::Batch>, K::Error> {
+    fn process_all(&self, fetched: Vec<Option<Fetched>>, mut work: Work<K::Batch>) -> Work<K::Batch> {
         for log in fetched {
             let outcome = match log {
-                Some(log) => self.process(log, work.rows.as_mut())?,
+                Some(log) => self.process(log, &mut work.rows),
                 // The default is a log that the stopped run did not come to.
                 None => LogOutcome::default(),
             };
@@ -422,21 +436,19 @@ impl<K: LogSink> Worker<K> {
                 break;
             }
         }
-        Ok(work)
+        work
     }
 
-    fn put_part(&self, mut work: Work<K::Batch>) -> Result<Work<K::Batch>, K::Error> {
-        if let Some((sink, rows)) = self.sink.as_ref().zip(work.rows.as_mut()) {
-            sink.put_part(rows)?;
-        }
-        Ok(work)
+    fn put_part(&self, mut work: Work<K::Batch>) -> Work<K::Batch> {
+        self.give(&mut work.rows, |sink, rows| sink.put_part(rows));
+        work
     }
 
-    fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>) -> Result<LogOutcome, K::Error> {
+    fn process(&self, fetched: Fetched, rows: &mut Option<K::Batch>) -> LogOutcome {
         let Fetched { at, object, body, .. } = fetched;
         let (plan, log) = self.log(at);
         if !self.is_last && body.as_ref().is_err_and(SourceError::is_transient) {
-            return Ok(LogOutcome { kind: Kind::Later(at), ..LogOutcome::default() });
+            return LogOutcome { kind: Kind::Later(at), ..LogOutcome::default() };
         }
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
             let (mut alone, mut large) = (None, Vec::new());
@@ -454,15 +466,14 @@ impl<K: LogSink> Worker<K> {
             };
             match bytes {
                 Ok(stored) => self.judge(AtHand { plan, log, key: &object.key, stored }, alone, content, rows),
-                Err(error) => Ok(unread(log, &object.key, &error)),
+                Err(error) => unread(log, &object.key, &error),
             }
         });
-        let outcome = outcome?;
         Metrics::add(&self.metrics.logs, 1);
         Metrics::add(&self.metrics.stored_bytes, outcome.stored_bytes);
         Metrics::add(&self.metrics.inflated_bytes, outcome.inflated_bytes);
         Metrics::add(&self.metrics.records, outcome.records.read);
-        Ok(outcome)
+        outcome
     }
 
     /// Judges a log's stored bytes; `alone` is held for those that are large.
@@ -471,8 +482,8 @@ impl<K: LogSink> Worker<K> {
         at_hand: AtHand<'_>,
         alone: Option<MutexGuard<'_, ()>>,
         content: &mut Content,
-        rows: Option<&mut K::Batch>,
-    ) -> Result<LogOutcome, K::Error> {
+        rows: &mut Option<K::Batch>,
+    ) -> LogOutcome {
         let AtHand { plan, log, key, stored } = at_hand;
         let inflated = gunzip::inflate(stored, self.memory.ordinary(), content);
         if !inflated.over_cap {
@@ -483,7 +494,7 @@ impl<K: LogSink> Worker<K> {
         let inflated = gunzip::inflate(stored, self.memory.max_content(), &mut large);
         if inflated.over_cap {
             drop(large);
-            return Ok(judge_pieces(plan, log, key, stored, self.sink.is_some()));
+            return judge_pieces(plan, log, key, stored, rows.is_some());
         }
         self.judge_content(at_hand, &inflated, &large, rows)
     }
@@ -493,29 +504,24 @@ impl<K: LogSink> Worker<K> {
         AtHand { plan, log, key, stored }: AtHand<'_>,
         inflated: &Inflated,
         content: &[u8],
-        rows: Option<&mut K::Batch>,
-    ) -> Result<LogOutcome, K::Error> {
+        rows: &mut Option<K::Batch>,
+    ) -> LogOutcome {
         let hash = Sha256::of(content);
         let first_member = inflated
             .has(Damage::SeveralMembers)
             .then(|| Sha256::of(&content[..usize::try_from(inflated.first_member).unwrap_or(content.len())]));
         if let Some(copied) = copied(plan, log, key, inflated, &hash) {
-            return Ok(LogOutcome { stored_bytes: stored.len() as u64, ..copied });
+            return LogOutcome { stored_bytes: stored.len() as u64, ..copied };
         }
         let (integrity, mut findings) = judged(log, key, inflated, Hashes { whole: hash, first_member });
-        let records = match self.sink.as_ref().zip(rows) {
-            Some((sink, rows)) => {
-                let org = plan.org(log);
-                sink.take(rows, &LogContent { org, place: &plan.place, log, key, content, hash, integrity })?
-            }
-            None => Records::default(),
-        };
+        let taken = LogContent { org: plan.org(log), place: &plan.place, log, key, content, hash, integrity };
+        let records = self.give(rows, |sink, rows| sink.take(rows, &taken));
         if records.malformed > 0 {
             let sentence = format!("{} parts of the log are not records; they are kept raw", records.malformed);
             findings.push(Finding::new(FindingId::RecordsMalformed, key, sentence));
         }
         let readable = inflated.is_whole() || integrity == Integrity::Altered || integrity == Integrity::Verified;
-        Ok(LogOutcome {
+        LogOutcome {
             kind: if readable { Kind::Judged(integrity) } else { Kind::Malformed },
             findings,
             records,
@@ -528,6 +534,6 @@ impl<K: LogSink> Worker<K> {
                 // What nothing vouches for explains nothing.
                 _ => Vec::new(),
             },
-        })
+        }
     }
 }

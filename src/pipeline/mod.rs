@@ -20,6 +20,7 @@ pub mod logs;
 pub mod memory;
 mod oldest;
 mod outcome;
+mod outlet;
 pub mod plan;
 pub mod rows;
 pub mod run;
@@ -130,6 +131,19 @@ impl<T> Drop for Spawned<T> {
 /// Runs a future beside everything else, for as long as the runtime lasts.
 pub fn beside(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
     drop(runtime.spawn(future));
+}
+
+/// Does what may wait for ever, such as for a reader that reads no more, on a thread that nothing waits for, unless what is
+/// returned is waited for.
+pub fn aside(work: impl FnOnce() + Send + 'static) -> oneshot::Receiver<()> {
+    let (done, ended) = oneshot::channel();
+    // Where no thread can be had, the work is not done, and whoever waits is told at once.
+    let _ = std::thread::Builder::new().spawn(move || {
+        work();
+        // Nobody has to wait.
+        let _ = done.send(());
+    });
+    ended
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use jiff::tz::Offset;
 
 use super::duplicates::{DuplicateCounter, SeenRecords};
 use super::logs::{Integrity, LogContent, LogSink};
-use super::plan::{Listed, LogPlace};
+use super::plan::{Listed, LogPlace, PlannedLog};
 use trailproof_proof::archive::key::{self, ObjectName};
 use trailproof_proof::report::{OutputFile, Records};
 use trailproof_table::columns::schema::position;
@@ -263,31 +263,39 @@ fn source_of<'a>(log: &LogContent<'a>, sha256: &'a str) -> Source<'a> {
             Listed::Unlisted | Listed::Impossible | Listed::Uncovered | Listed::Pending => None,
         },
         integrity: log.integrity.as_str(),
-        day: folder_day(log).or_else(|| first_day(log.content)).map_or(0, days),
+        day: named_day(log.log).or_else(|| first_day(log.content)).map_or(0, days),
     }
 }
 
 /// The day of a log's folder; of its digest's, where a digest lists it under a name that no log has.
-fn folder_day(log: &LogContent<'_>) -> Option<Date> {
+fn named_day(log: &PlannedLog) -> Option<Date> {
     let named = |key: &str| match key::parse(key).name {
         ObjectName::Log(_, name) => Some(name.day),
         ObjectName::Digest(_, name) => Some(Offset::UTC.to_datetime(name.end).date()),
         _ => None,
     };
-    match (&log.log.place, &log.log.listed) {
-        (LogPlace::Object(_) | LogPlace::Odd(_), _) => log.log.day(),
-        (LogPlace::Recorded(object) | LogPlace::Expired(object), Listed::Yes { digest, .. }) => {
-            named(&object.key).or_else(|| named(digest))
-        }
-        (LogPlace::Recorded(object) | LogPlace::Expired(object), _) => named(&object.key),
-    }
+    let own = match &log.place {
+        LogPlace::Object(_) | LogPlace::Odd(_) => log.day(),
+        LogPlace::Recorded(object) | LogPlace::Expired(object) => named(&object.key),
+    };
+    let digests = || match &log.listed {
+        Listed::Yes { digest, .. } => named(digest),
+        Listed::Unlisted | Listed::Impossible | Listed::Uncovered | Listed::Pending => None,
+    };
+    own.or_else(digests)
 }
 
 /// The day of the first time in a log, for one that lies in no day's folder.
 fn first_day(content: &[u8]) -> Option<Date> {
-    const KEY: &[u8] = b"\"eventTime\":\"";
-    let after = memchr::memmem::find(content, KEY)? + KEY.len();
-    let time = str::from_utf8(content.get(after..after + "2026-01-02T03:04:05Z".len())?).ok()?;
+    const KEY: &[u8] = b"\"eventTime\"";
+    memchr::memmem::find_iter(content, KEY).find_map(|at| day_behind(&content[at + KEY.len()..]))
+}
+
+/// The day of the time that follows its key.
+fn day_behind(rest: &[u8]) -> Option<Date> {
+    let text = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let text = &text[..text.len().min("2026-01-02T03:04:05.000000000+00:00".len() + 1)];
+    let time = str::from_utf8(&text[..memchr::memchr(b'"', text)?]).ok()?;
     time.parse().ok().map(|time| Offset::UTC.to_datetime(time).date())
 }
 
@@ -372,5 +380,44 @@ fn texts<'a>(rows: &Rows<'a>, name: &str) -> &'a Texts {
     match &rows.columns[position(name)] {
         Values::Texts(texts) => texts,
         _ => unreachable!("the table of columns says that it holds texts"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trailproof_proof::archive::inventory::OddObject;
+    use trailproof_proof::sha256::Sha256;
+
+    #[test]
+    fn the_first_time_of_a_log_is_found_however_it_is_spelled() {
+        let day = Some(Date::constant(2026, 1, 2));
+        for content in [
+            r#"{"Records":[{"eventTime":"2026-01-02T23:04:05Z"},{"eventTime":"2026-02-02T03:04:05Z"}]}"#,
+            "{\"eventTime\" :\r\n\t \"2026-01-02T23:04:05Z\"}",
+            r#"{"eventTime":"2026-01-02T23:04:05.123Z"}"#,
+            r#"{"eventTime":"2026-01-03T00:04:05+01:00"}"#,
+            r#"{"eventTime":null,"eventTime":"yesterday","a":{"eventTime":"2026-01-02T23:04:05Z"}}"#,
+        ] {
+            assert_eq!(first_day(content.as_bytes()), day, "{content}");
+        }
+        for content in [r#"{"eventTime":""#, r#"{"eventTime":"2026-01-02T23:04:05Z"#, r#"{"eventTime"}"#, ""] {
+            assert_eq!(first_day(content.as_bytes()), None, "{content}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_no_days_folder_holds_has_the_day_of_the_digest_that_lists_it() {
+        let digest = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/\
+                      111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260102T180131Z.json.gz";
+        let odd = |day| {
+            let key = "AWSLogs/111122223333/CloudTrail/us-east-1/odd".into();
+            LogPlace::Odd(Box::new(OddObject { key, root: 0, size: 1, day }))
+        };
+        let listed = || Listed::Yes { hash: Sha256([0; 32]), digest: digest.into() };
+        let day = |place, listed| named_day(&PlannedLog { place, listed });
+        assert_eq!(day(odd(None), listed()), Some(Date::constant(2026, 1, 2)));
+        assert_eq!(day(odd(Some(Date::constant(2026, 1, 1))), listed()), Some(Date::constant(2026, 1, 1)));
+        assert_eq!(day(odd(None), Listed::Unlisted), None);
     }
 }

@@ -36,25 +36,24 @@ use trailproof_proof::verify::reach::{self, Reach};
 
 /// Why a run came to no report.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError<E: std::error::Error + 'static> {
+pub enum RunError {
     /// The archive itself is not there.
     #[error("the archive cannot be read")]
     Archive(#[source] SourceError),
     /// The archive is not the one that the checkpoint is of.
     #[error("the checkpoint is another archive's: of the organizations and accounts that it remembers, none is here")]
     AnotherArchive,
-    /// The table could not be written.
-    #[error("the table cannot be written")]
-    Sink(#[source] E),
 }
 
 /// How a run ended, for whoever owns the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+#[derive(Debug)]
+pub enum Ending<E> {
     /// It looked at everything: the table may be put in place.
     Whole,
     /// It was stopped: a table would be a part that looks like the whole.
     Interrupted,
+    /// The table could not be written: what was read is told all the same.
+    Failed(E),
 }
 
 /// What to look at.
@@ -79,15 +78,15 @@ pub struct Archive {
 /// The report's output is filled in by the caller, who owns the table.
 ///
 /// # Errors
-/// [`RunError`] when the archive is not there, or `sink` fails.
+/// [`RunError`] when the archive is not there. A fault of `sink` loses no verdict: `finish` gets it.
 pub async fn run<S: Source, K: KeyService, W: LogSink>(
     context: &Context<S>,
     archive: Archive,
     keys: &Keys<K>,
     key_findings: Vec<Finding>,
     sink: Option<Arc<W>>,
-    finish: impl FnOnce(Ending) -> Result<Option<Output>, W::Error> + Send + 'static,
-) -> Result<Report, RunError<W::Error>> {
+    finish: impl FnOnce(Ending<W::Error>) -> Option<Output> + Send + 'static,
+) -> Result<Report, RunError> {
     let started = Instant::now();
     let mut findings = Findings::default();
     findings.extend(key_findings);
@@ -158,7 +157,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
 
     context.metrics.enter(Phase::Logs);
     let watched = trail_events::Watched::of(&totals.breaks);
-    let tally = logs::read_all(context, Arc::new(plans), sink, watched, &mut findings).await.map_err(RunError::Sink)?;
+    let (tally, fault) = logs::read_all(context, Arc::new(plans), sink, watched, &mut findings).await;
     findings.extend(totals.breaks.drain(..).map(|gap| trail_events::name_cause(gap, &tally.trail_events)));
     context.metrics.enter(Phase::Finishing);
     let interrupted = context.is_cancelled();
@@ -176,8 +175,12 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         totals.digests.unreadable += std::mem::take(&mut totals.digests.altered);
     }
     findings.extend(told_of_heads);
-    let ending = if interrupted { Ending::Interrupted } else { Ending::Whole };
-    let output = context.compute(move || finish(ending)).await.map_err(RunError::Sink)?;
+    let ending = match fault {
+        Some(fault) => Ending::Failed(fault),
+        None if interrupted => Ending::Interrupted,
+        None => Ending::Whole,
+    };
+    let output = context.compute(move || finish(ending)).await;
     let ended = Instant::now();
     let acknowledged = findings.acknowledge(&archive.acknowledgements);
     let verdict = findings.verdict();
@@ -195,7 +198,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         scope_found: found,
         digests: totals.digests,
         logs: tally.outcomes,
-        records: if interrupted { Records::default() } else { tally.records },
+        records: if output.is_some() { tally.records } else { Records::default() },
         severities,
         findings,
         findings_omitted,
@@ -205,6 +208,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         checkpoint: None,
         heads,
         output,
+        output_failed: None,
         timings: Timings {
             started: archive.clock.started(),
             listing_seconds: (listed - started).as_secs_f64(),
@@ -325,6 +329,7 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
         misnamed: inventory.misnamed.tally.and(inventory.odd_tally()),
         foreign: inventory.foreign.tally,
         left_alone: inventory.left_alone.iter().cloned().collect(),
+        left_alone_more: inventory.left_alone_more,
     }
 }
 

@@ -194,6 +194,19 @@ fn keys_told(report: &Value) -> Vec<(String, String, u64)> {
     .collect()
 }
 
+/// The local clock is years behind; so far behind, nothing of today would be asked for.
+#[test]
+fn keys_are_asked_for_up_to_the_time_that_s3_tells() {
+    let chain = Chain { first_end: "2029-01-02T18:01:31Z".parse().unwrap(), ..Chain::new() };
+    let now: jiff::Timestamp = "2029-01-03T06:00:00Z".parse().unwrap();
+    let server = chain.build().serve();
+    server.store.weather.set_clock_ahead(now.duration_since(jiff::Timestamp::now()).as_secs());
+    for more in [&[][..], &["--as-of", "2029-01-03T05:30:00Z"]] {
+        let answer = server.run("verify", BUCKET, more);
+        assert_eq!((answer.code, ids(&answer.report)), (0, Vec::new()), "{}", answer.stderr);
+    }
+}
+
 #[test]
 fn the_report_names_every_key_that_served() {
     let two = Chain::with(|number, draft| {

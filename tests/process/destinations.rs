@@ -96,11 +96,11 @@ fn what_else_lies_in_a_destination_is_left_alone() {
 fn a_file_that_appears_while_a_table_is_written_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (archive, out) = (&*LARGE, folder.path().join("table"));
-    let child = started(scan(archive, &out).args(["--threads", "1", "--max-memory", "128MiB"]));
-    let partial = || files(&out).into_keys().find(|name| name.ends_with(".partial") && name.contains("part-"));
-    wait_until("a file of the table", || partial().is_some());
-    let theirs = out.join(partial().unwrap().replace("/.part", "/part").trim_end_matches(".partial"));
+    let child = held(scan(archive, &out).args(["--threads", "1", "--max-memory", "128MiB"]), &out);
+    let partial = files(&out).into_keys().find(|name| name.ends_with(".partial") && name.contains("part-")).unwrap();
+    let theirs = out.join(partial.replace("/.part", "/part").trim_end_matches(".partial"));
     fs::write(&theirs, "theirs").unwrap();
+    signal(&child, "CONT");
     let (code, output) = finished(child);
     assert_eq!(code, 4, "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("VERIFIED"));

@@ -88,6 +88,28 @@ fn a_report_goes_into_a_pipe_as_well() {
     assert_eq!((code, &report["verdict"]), (1, &"altered".into()));
 }
 
+/// Both go into one file, the report first, as they would go to a terminal.
+#[test]
+fn a_report_goes_to_where_stdout_goes_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("both");
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "both"] {
+        fs::write(&file, "before\n").unwrap();
+        for stdout in [File::create(&file).unwrap(), File::options().append(true).open(&file).unwrap()] {
+            let mut verify = over("verify", &testdata("changed-log"));
+            let verify = verify.args(["--report", name]).current_dir(folder.path()).stdout(stdout);
+            let before = fs::read(&file).unwrap().len();
+            let (code, output) = ended(verify);
+            assert_eq!(code, 1, "{name}: {}", stderr(&output));
+            let written = fs::read_to_string(&file).unwrap();
+            let mut values = serde_json::Deserializer::from_str(&written[before..]).into_iter::<Value>();
+            assert_eq!(values.next().unwrap().unwrap()["verdict"], "altered", "{name}: {written}");
+            let told = written[before + values.byte_offset()..].trim_start();
+            assert!(told.starts_with("ALTERED") && told.contains("\nnext "), "{name}: {told}");
+        }
+    }
+}
+
 /// The table is given up when everything was read: what was read is told.
 #[test]
 fn a_table_that_finds_no_room_in_the_end_loses_no_verdict() {
@@ -104,6 +126,33 @@ fn a_table_that_finds_no_room_in_the_end_loses_no_verdict() {
         assert_eq!(ended, code, "{archive}: {}", stderr(&output));
         assert!(stderr(&output).contains("the table cannot be written"), "{}", stderr(&output));
         assert_eq!(report(&output)["output"], Value::Null);
+        assert_eq!(files(&out), BTreeMap::new());
+    }
+}
+
+/// No file may grow past 512 bytes, so that the first row group already fails.
+#[test]
+fn a_table_that_finds_no_room_on_the_way_loses_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    for (archive, code, word) in [
+        (testdata("clean"), 4, "verified"),
+        (testdata("changed-log"), 1, "altered"),
+        (testdata("injected-log"), 3, "incomplete"),
+        (LARGE.clone(), 4, "verified"),
+    ] {
+        let (_, whole) = ended(over("verify", &archive).args(["--format", "json"]));
+        let (whole, out) = (report(&whole), folder.path().join(archive.file_name().unwrap()));
+        let scan = scan(&archive, &out);
+        let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\" --threads 1 --max-memory 128MiB --format json";
+        let mut shell = Command::new("sh");
+        let (ended, output) = ended(shell.args(["-c", script]).arg(scan.get_program()).args(scan.get_args()));
+        assert_eq!(ended, code, "{}: {}", archive.display(), stderr(&output));
+        assert!(stderr(&output).contains("the table cannot be written"), "{}", stderr(&output));
+        let report = report(&output);
+        assert_eq!((report["verdict"].as_str(), report["exit_code"].as_i64()), (Some(word), Some(code.into())));
+        assert_eq!((&report["logs"], &report["findings"]), (&whole["logs"], &whole["findings"]));
+        assert_eq!((&report["output"], &report["records"]), (&Value::Null, &whole["records"]));
+        assert!(report["output_failed"].as_str().unwrap().contains("File too large"), "{report}");
         assert_eq!(files(&out), BTreeMap::new());
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::support::s3::Server;
@@ -66,9 +66,50 @@ fn started(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// Waits until a child has ended; it must within two minutes.
 fn finished(child: Child) -> (i32, Output) {
-    let output = child.wait_with_output().unwrap();
-    (output.status.code().unwrap_or(-1), output)
+    let (id, (told, ended)) = (child.id(), mpsc::channel());
+    std::thread::spawn(move || told.send(child.wait_with_output()));
+    match ended.recv_timeout(Duration::from_secs(120)) {
+        Ok(output) => output.map(|output| (output.status.code().unwrap_or(-1), output)).unwrap(),
+        Err(_) => {
+            send("KILL", id);
+            panic!("it did not end");
+        }
+    }
+}
+
+/// The same command, which heeds signals even where this process was started to ignore them, as shells start what runs in
+/// their background.
+fn heeding(command: &Command) -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0").trim();
+    let mut heeding = Command::new("env");
+    // SIGHUP, SIGINT and SIGTERM.
+    if u64::from_str_radix(ignored, 16).unwrap() & 0x4003 != 0 {
+        heeding.arg("--default-signal=HUP,INT,TERM");
+    }
+    heeding.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    heeding.envs(command.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
+    heeding
+}
+
+/// Starts a scan and holds it (`STOP`) where it has begun to write and not come to its end.
+fn held(scan: &mut Command, out: &Path) -> Child {
+    let writes = || files(out).keys().any(|name| name.contains("/.part-"));
+    for _ in 0..10 {
+        let mut child = started(scan);
+        wait_until("a file of the table", || writes() || child.try_wait().unwrap().is_some());
+        signal(&child, "STOP");
+        if writes() && child.try_wait().unwrap().is_none() {
+            return child;
+        }
+        // It was quicker.
+        signal(&child, "KILL");
+        finished(child);
+        let _ = fs::remove_dir_all(out);
+    }
+    panic!("it could not be held while it wrote");
 }
 
 fn stderr(output: &Output) -> String {
@@ -81,7 +122,11 @@ fn report(output: &Output) -> Value {
 
 /// Sends a signal, such as `TERM`.
 fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap();
+    send(name, child.id());
+}
+
+fn send(name: &str, process: u32) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status().unwrap();
     assert!(sent.success());
 }
 

@@ -143,7 +143,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
     keys: &Keys<K>,
     setup: Setup,
     sink: Option<Arc<W>>,
-) -> Result<Report, RunError<W::Error>> {
+) -> Result<Report, RunError> {
     let pool = POOLS.iter().find(|pool| pool.current_num_threads() >= setup.threads).unwrap();
     let mut scope = setup.scope;
     scope.heads_from = setup.checkpoint.earliest_open(&scope, &setup.prefix);
@@ -171,7 +171,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
         acknowledgements: setup.acknowledgements,
         tool,
     };
-    let report = run::run(&context, archive, keys, Vec::new(), sink, |_| Ok(None)).await?;
+    let report = run::run(&context, archive, keys, Vec::new(), sink, |_| None).await?;
     report.check_counts().unwrap();
     Ok(report)
 }

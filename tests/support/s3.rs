@@ -72,9 +72,6 @@ struct Stored {
 pub struct Store {
     buckets: Mutex<BTreeMap<String, BTreeMap<String, Stored>>>,
     faults: Mutex<BTreeMap<String, (Fault, u32)>>,
-    /// The how-manieth object that is read has this fault from then on.
-    nth: Mutex<Option<(usize, Fault)>>,
-    read: Mutex<BTreeSet<String>>,
     /// The how-manieth request of any kind has this fault, however often it is repeated.
     nth_request: Mutex<Option<(usize, Fault, u32)>>,
     /// Every request, each once, in the order in which they came.
@@ -123,8 +120,6 @@ impl Store {
         Self {
             buckets: Mutex::default(),
             faults: Mutex::default(),
-            nth: Mutex::default(),
-            read: Mutex::default(),
             nth_request: Mutex::default(),
             seen: Mutex::default(),
             heard: Mutex::default(),
@@ -148,11 +143,6 @@ impl Store {
     /// The first `times` reads of an object fail.
     pub fn fail(&self, key: &str, fault: Fault, times: u32) {
         self.faults.lock().unwrap().insert(key.to_owned(), (fault, times));
-    }
-
-    /// The `n`th object that is read, from 0, fails `times` times.
-    pub fn fail_nth(&self, n: usize, fault: Fault) {
-        *self.nth.lock().unwrap() = Some((n, fault));
     }
 
     /// The `n`th request of any kind, from 0, fails however often it is repeated.
@@ -256,14 +246,6 @@ impl Store {
 
     /// The fault that this read of an object meets.
     fn fault_of(&self, key: &str) -> Option<Fault> {
-        let mut read = self.read.lock().unwrap();
-        let position = read.len();
-        if read.insert(key.to_owned())
-            && let Some((n, fault)) = self.nth.lock().unwrap().as_ref()
-            && *n == position
-        {
-            self.fail(key, fault.clone(), u32::MAX);
-        }
         let mut faults = self.faults.lock().unwrap();
         let (fault, left) = faults.get_mut(key)?;
         *left = left.checked_sub(1)?;
@@ -691,12 +673,7 @@ fn broken_body(method: &Method, path: &str, store: &Store) -> Result<Option<Resp
     let path = path.trim_start_matches('/');
     let Some((bucket, key)) = path.split_once('/').filter(|(_, key)| !key.is_empty()) else { return Ok(None) };
     let in_transfer = |fault: &Fault| !matches!(fault, Fault::Code(_) | Fault::KmsDenied);
-    let is_planned = {
-        let faults = store.faults.lock().unwrap();
-        let nth = store.nth.lock().unwrap();
-        faults.get(key).is_some_and(|(fault, _)| in_transfer(fault))
-            || nth.as_ref().is_some_and(|(_, fault)| in_transfer(fault))
-    };
+    let is_planned = store.faults.lock().unwrap().get(key).is_some_and(|(fault, _)| in_transfer(fault));
     if *method != Method::GET || !is_planned {
         return Ok(None);
     }

@@ -103,8 +103,8 @@ impl From<DigestOutcomes> for Outcomes {
     }
 }
 
-/// Where records went. `read` is the sum of the others. All zero when no table is
-/// written: records are then not parsed, or, when the run was stopped, not kept.
+/// Where records went. `read` is the sum of the others. All zero when no table is written: records are then not parsed, or,
+/// when the run was stopped or the table failed, not kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
     /// Records met.
@@ -151,8 +151,10 @@ pub struct ScopeFound {
     pub misnamed: Tally,
     /// Objects that are not CloudTrail's.
     pub foreign: Tally,
-    /// Folders of other services, not looked into.
+    /// Folders of other services, not looked into: the first 10,000.
     pub left_alone: Vec<String>,
+    /// Whether there are more of them.
+    pub left_alone_more: bool,
 }
 
 /// One file of the table.
@@ -357,6 +359,9 @@ pub struct Report {
     /// The table, when one was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
+    /// Why there is no table, although one was asked for: it could not be written, which is the program's own failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_failed: Option<String>,
     /// When, and how long.
     pub timings: Timings,
 }
@@ -431,7 +436,8 @@ impl OfOneId {
     }
 }
 
-/// Bytes that a finding takes, but for its members, which are of what signed digests name.
+/// Bytes that a finding takes, but for its members: of all findings together there are a few for each account, Region and
+/// chain, as what is held of the listing has anyway.
 fn held(finding: &Finding) -> usize {
     let Finding { object, digest, expected, found, sentence, hint, .. } = finding;
     let optional: usize = [digest, expected, found, hint].into_iter().flatten().map(String::len).sum();

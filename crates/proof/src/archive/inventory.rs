@@ -150,14 +150,25 @@ pub struct Inventory {
     pub foreign: Named,
     /// Placeholders for folders.
     pub folders: u64,
-    /// Folders of other services that were not looked into.
+    /// Folders of other services that were not looked into: the first in order.
     pub left_alone: BTreeSet<String>,
+    /// Whether there are more of them.
+    pub left_alone_more: bool,
 }
 
 impl Inventory {
     /// One of these roots, in which nothing was found yet.
     pub fn with_roots(roots: Vec<Root>) -> Self {
         Self { roots, ..Self::default() }
+    }
+
+    /// Takes in that a folder of another service was not looked into.
+    pub fn leave_alone(&mut self, prefix: String) {
+        self.left_alone.insert(prefix);
+        if self.left_alone.len() > NAMES_KEPT {
+            self.left_alone.pop_last();
+            self.left_alone_more = true;
+        }
     }
 
     /// Files one object under what its key names.
@@ -335,6 +346,20 @@ mod tests {
         assert_eq!(told(&[key], &Scope::default()).0, [] as [&str; 0]);
         let scope = Scope { accounts: vec!["111122223333".parse().expect("an account")], ..Scope::default() };
         assert_eq!(told(&[key], &scope).0, [key]);
+    }
+
+    #[test]
+    fn of_a_flood_of_other_services_folders_the_first_are_named_and_that_there_are_more_is_told() {
+        let mut inventory = Inventory::default();
+        let name = |number: usize| format!("AWSLogs/111122223333/service-{number:06}/");
+        // A page that is listed again names the same ones.
+        for _ in 0..2 {
+            (0..NAMES_KEPT).rev().for_each(|number| inventory.leave_alone(name(number)));
+        }
+        assert_eq!((inventory.left_alone.len(), inventory.left_alone_more), (NAMES_KEPT, false));
+        inventory.leave_alone(name(NAMES_KEPT));
+        assert_eq!((inventory.left_alone.len(), inventory.left_alone_more), (NAMES_KEPT, true));
+        assert!(inventory.left_alone.contains(&name(0)) && !inventory.left_alone.contains(&name(NAMES_KEPT)));
     }
 
     #[test]

@@ -78,7 +78,7 @@ const CAUSES: &[Cause] = &[
         remedy: "the account does not have this Region or service: switch it on, or leave it out with --region",
     },
     Cause {
-        words: &["AssumeRole", "sts:"],
+        words: &["perform: sts:", "perform sts:"],
         remedy: "the role cannot be taken on: its trust policy must name these credentials, and they need sts:AssumeRole",
     },
     Cause {
@@ -187,8 +187,15 @@ pub(super) fn of(error: &SourceError, purpose: Purpose) -> Option<&'static str> 
         | SourceError::Archived { .. }
         | SourceError::TooLarge { .. } => "",
     };
+    let detail = without_names(detail);
     let known = CAUSES.iter().find(|cause| cause.words.iter().any(|words| detail.contains(words)));
     known.map(|cause| cause.remedy).or_else(|| by_kind(error, purpose))
+}
+
+/// The words alone: a role or a bucket may be called what a cause is.
+fn without_names(detail: &str) -> String {
+    let is_name = |word: &&str| word.trim_start_matches(['"', '\'', '(']).starts_with("arn:");
+    detail.split(' ').filter(|word| !is_name(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// What mends an error whose words nobody knows.
@@ -240,6 +247,11 @@ mod tests {
              service control policy",
             "explicitly",
         ),
+        ("AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity", "trust policy"),
+        (
+            "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: sts:TagSession on resource: r",
+            "trust policy",
+        ),
         ("AccessDenied: User: u is not authorized to perform: s3:GetObject on resource: \"r\"", "s3:GetObject"),
         ("AccessDenied: User: u is not authorized to perform: s3:ListBucket on resource: \"r\"", "s3:ListBucket"),
         ("AccessDenied: User: u is not authorized to perform: s3:PutObject on resource: \"r\"", "s3:PutObject"),
@@ -270,13 +282,17 @@ mod tests {
 
     #[test]
     fn every_worded_cause_has_its_remedy_whatever_kind_of_error_it_came_as() {
-        for (words, remedy) in WORDED {
+        const ROLE: &str =
+            "User: arn:aws:sts::111122223333:assumed-role/certificate-AuthFailure-sts:InvalidToken/session";
+        let by_role = WORDED.iter().map(|(words, remedy)| (words.replace("User: u", ROLE), remedy));
+        let as_worded = WORDED.iter().map(|(words, remedy)| ((*words).to_owned(), remedy));
+        for (words, remedy) in as_worded.chain(by_role) {
             for error in [
-                SourceError::Denied { detail: (*words).into() },
-                SourceError::Other { detail: (*words).into() },
-                SourceError::Broken { detail: (*words).into() },
-                SourceError::Unavailable { detail: (*words).into() },
-                SourceError::KmsDenied { detail: (*words).into() },
+                SourceError::Denied { detail: words.clone() },
+                SourceError::Other { detail: words.clone() },
+                SourceError::Broken { detail: words.clone() },
+                SourceError::Unavailable { detail: words.clone() },
+                SourceError::KmsDenied { detail: words.clone() },
             ] {
                 let told = of(&error, Purpose::Object).unwrap_or_default();
                 assert!(told.contains(remedy), "{words}: {told}");

@@ -29,8 +29,8 @@ pub(super) enum Filled {
     Flag { column: usize, value: bool },
 }
 
-/// An object and where it stood.
-#[derive(Debug, Clone, Copy)]
+/// An object and where it stood: all that tells it from another, and so all that is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Stood<'a> {
     /// Its field.
     pub(super) field: Field,
@@ -61,6 +61,18 @@ struct Object {
     any_held: bool,
 }
 
+impl Object {
+    fn stood<'t>(&self, texts: &'t str) -> Stood<'t> {
+        Stood { field: self.field, key: &texts[self.key.clone()], text: &texts[self.text.clone()] }
+    }
+}
+
+impl Stood<'_> {
+    fn is_too_long(&self) -> bool {
+        self.text.len() + self.key.len() > LONGEST
+    }
+}
+
 /// What an object came to.
 pub(super) struct Known<'k> {
     /// What its members came to.
@@ -76,16 +88,10 @@ pub(super) struct Known<'k> {
 impl KnownObjects {
     /// What was remembered of an object.
     pub(super) fn find(&self, stood: Stood<'_>) -> Option<Known<'_>> {
-        if stood.text.len() > LONGEST {
+        if stood.is_too_long() {
             return None;
         }
-        let is_it = |&at: &u32| {
-            let object = &self.objects[at as usize];
-            object.field == stood.field
-                && self.texts[object.text.clone()] == *stood.text
-                && self.texts[object.key.clone()] == *stood.key
-        };
-        let &at = self.index.find(self.hasher.hash_one(stood.text), is_it)?;
+        let &at = self.index.find(self.hasher.hash_one(stood), |&at| self.stood(at) == stood)?;
         let object = &self.objects[at as usize];
         Some(Known {
             filled: &self.filled[object.filled.clone()],
@@ -98,13 +104,14 @@ impl KnownObjects {
     /// Remembers an object that is not remembered yet.
     pub(super) fn remember(
         &mut self,
-        Stood { field, key, text }: Stood<'_>,
+        stood: Stood<'_>,
         beside: &str,
         filled: impl Iterator<Item = Filled>,
         seen: u128,
         any_held: bool,
     ) {
-        if text.len() + key.len() > LONGEST || self.objects.len() == OBJECTS || self.texts.len() > MOST_TEXTS {
+        let Stood { field, key, text } = stood;
+        if stood.is_too_long() || self.objects.len() == OBJECTS || self.texts.len() > MOST_TEXTS {
             return;
         }
         let start = self.texts.len();
@@ -123,8 +130,12 @@ impl KnownObjects {
             any_held,
         });
         let (texts, objects, hasher) = (&self.texts, &self.objects, &self.hasher);
-        let hash = |&at: &u32| hasher.hash_one(&texts[objects[at as usize].text.clone()]);
+        let hash = |&at: &u32| hasher.hash_one(objects[at as usize].stood(texts));
         self.index.insert_unique(hash(&at), at, hash);
+    }
+
+    fn stood(&self, at: u32) -> Stood<'_> {
+        self.objects[at as usize].stood(&self.texts)
     }
 
     /// Forgets them all; what was allocated stays.
@@ -133,5 +144,37 @@ impl KnownObjects {
         self.objects.clear();
         self.texts.clear();
         self.filled.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key can be spelled in as many ways as one likes (`\u0074lsDetails`), and so can an object, and whoever writes logs
+    /// knows this file.
+    #[test]
+    fn what_is_remembered_is_found_without_comparing_it_with_all_the_rest() {
+        let spellings: Vec<String> = (0..OBJECTS).map(|n| format!("\\u{n:04x}")).collect();
+        let same_text = spellings.iter().map(|key| Stood { field: Field::TlsDetails, key, text: "{}" });
+        let same_key = spellings.iter().map(|text| Stood { field: Field::TlsDetails, key: "tlsDetails", text });
+        let same_strings = Field::ALL.iter().map(|&field| Stood { field, key: "k", text: "{}" });
+        for objects in [same_text.collect::<Vec<_>>(), same_key.collect(), same_strings.collect()] {
+            let mut known = KnownObjects::default();
+            for &object in &objects {
+                known.remember(object, "", std::iter::empty(), 0, false);
+            }
+            let mut compared = 0;
+            for &object in &objects {
+                assert!(known.find(object).is_some());
+                // All that the search would compare with, were none of them the one.
+                let none = known.index.find(known.hasher.hash_one(object), |_| {
+                    compared += 1;
+                    false
+                });
+                assert_eq!(none, None);
+            }
+            assert!(compared <= objects.len() * 4, "{compared} comparisons for {} objects", objects.len());
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Scope {
 macro_rules! fields {
     ($($scope:ident { $($name:literal $field:ident $(=> $opens:ident)?,)* })*) => {
         /// A known member, unique by its path; [`Unknown`](Self::Unknown) for every other key.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Field {
             /// No column is made from this key.

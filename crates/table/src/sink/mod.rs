@@ -1,4 +1,4 @@
-//! Columns to Parquet files: partitioned by day, whole or not at all.
+//! Columns to Parquet files: partitioned by day, whole or not at all. [`whole`] writes the small files beside them.
 //!
 //! ```text
 //! DEST/events/event_date=2026-03-01/part-00000.parquet       while it is written: .part-00000.parquet.partial
@@ -18,6 +18,7 @@ mod file;
 mod schema;
 mod store;
 mod table;
+pub mod whole;
 
 pub use claim::{CLAIM, Claim, REPORT, Standing};
 pub use encode::{Encoder, RowGroup};
