@@ -1,23 +1,24 @@
 //! What is left of the oldest time under a root, to tell what was deleted from what expired.
 //!
-//! Lifecycle rules take whole days away, and everything of a day. So what is gone may have expired only if nothing dated
-//! as early as it is left under its root, in any account, and, for a log, nothing of its day. Whoever deletes an object and
-//! leaves anything of its time or before is told of as having deleted it. The first digest that is left may list logs of
-//! the evening before, which expired a day sooner: those are [`LogPlace::Expired`](super::plan::LogPlace::Expired).
+//! Lifecycle rules take everything away that was put there on one day (UTC), within hours after a midnight. A digest of
+//! 23:50 may have been put there after midnight, and outlives the logs that it lists: what may have come after midnight is
+//! dated midnight. So what is gone may have expired only if nothing dated on an earlier day is left under its root, in any
+//! account; nor, for a log, anything of its own day. Whoever deletes an object and leaves such a thing is told of as having
+//! deleted it. Logs that may have expired are [`LogPlace::Expired`](super::plan::LogPlace::Expired).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 use super::plan::PlacePlan;
 use super::{Context, discover};
 use crate::source::Source;
 use trailproof_proof::archive::inventory::Inventory;
-use trailproof_proof::archive::key::{self, DigestName, LogName, ObjectName};
+use trailproof_proof::archive::key::{self, DigestName, LogName, ObjectName, day_of};
 use trailproof_proof::archive::scope::Scope;
+use trailproof_proof::verify::window::{DIGEST_ARRIVAL, NAME_SLACK};
 
 /// The time of the oldest log or digest that the listing shows under each root.
 #[derive(Debug, Default)]
@@ -72,7 +73,10 @@ impl<S: Source> Look<'_, S> {
     pub(super) async fn is_left(&self, root: &str, end: Timestamp) -> Result<bool, String> {
         let scope = Scope { to: Some(end), ..Scope::default() };
         let below = if root.starts_with(self.prefix) { root } else { self.prefix };
-        let is_it = |key: &str| key.starts_with(root) && dated(key).is_some_and(|time| time <= end);
+        let is_it = |key: &str| {
+            let parsed = key::parse(key);
+            parsed.root == root && dated(&parsed.name).is_some_and(|time| time <= end)
+        };
         discover::holds(self.context, self.bucket, below, &scope, is_it).await
     }
 
@@ -98,23 +102,33 @@ impl<S: Source> Look<'_, S> {
     }
 }
 
-/// The time that a log or digest stands for, by its key.
-fn dated(key: &str) -> Option<Timestamp> {
-    match key::parse(key).name {
-        ObjectName::Log(_, name) => dated_log(&name),
-        ObjectName::Digest(_, name) => dated_digest(&name),
+/// The time that a log or digest stands for, by its name.
+fn dated(name: &ObjectName) -> Option<Timestamp> {
+    match name {
+        ObjectName::Log(_, name) => dated_log(name),
+        ObjectName::Digest(_, name) => dated_digest(name),
         _ => None,
     }
 }
 
 /// What lies in another day's folder than its name says is not CloudTrail's, and says nothing of what expired.
 fn dated_log(name: &LogName) -> Option<Timestamp> {
-    (day_of(name.minute) == name.day).then_some(name.minute)
+    name.is_in_its_day().then(|| put_there(name.minute, NAME_SLACK))
 }
 
 /// Backfill digests are made later than their names say, so they outlive what has the same time in its name.
 fn dated_digest(name: &DigestName) -> Option<Timestamp> {
-    (!name.backfill && day_of(name.end) == name.day).then_some(name.end)
+    (!name.backfill && name.is_in_its_day()).then(|| put_there(name.end, DIGEST_ARRIVAL))
+}
+
+/// The time in a name, or the midnight after which it may have been put there.
+fn put_there(time: Timestamp, slack: SignedDuration) -> Timestamp {
+    let latest = time.checked_add(slack).unwrap_or(time);
+    if day_of(latest) == day_of(time) { time } else { start_of_day(latest) }
+}
+
+fn start_of_day(time: Timestamp) -> Timestamp {
+    Offset::UTC.to_timestamp(day_of(time).at(0, 0, 0, 0)).unwrap_or(time)
 }
 
 /// The last second of a time's day: what was put there on one day goes together.
@@ -122,6 +136,7 @@ fn end_of_day(time: Timestamp) -> Timestamp {
     Offset::UTC.to_timestamp(day_of(time).at(23, 59, 59, 0)).unwrap_or(time)
 }
 
-fn day_of(time: Timestamp) -> Date {
-    Offset::UTC.to_datetime(time).date()
+/// The last second of the day before a time's.
+pub(super) fn end_of_day_before(time: Timestamp) -> Timestamp {
+    start_of_day(time).checked_sub(SignedDuration::from_secs(1)).unwrap_or(time)
 }
