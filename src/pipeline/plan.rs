@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::digests::Judged;
 use crate::source::ObjectRef;
+use trailproof_proof::archive::folder::{self, Holds};
 use trailproof_proof::archive::ids::OrgId;
-use trailproof_proof::archive::inventory::{LogObject, OddObject, Root};
+use trailproof_proof::archive::inventory::{ListedDigest, LogObject, OddObject, Root};
 use trailproof_proof::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, LogName, ObjectName};
 use trailproof_proof::archive::scope::Scope;
 use trailproof_proof::finding::{Finding, FindingId};
@@ -114,7 +115,7 @@ impl PlacePlan {
         period: &Period,
         findings: &mut Findings,
     ) -> Self {
-        let Judged { place, holdings, roots, all_roots, conclusion, keys_used: _ } = judged;
+        let Judged { place, holdings, roots, all_roots, conclusion, .. } = judged;
         let (place, roots) = (place.clone(), std::mem::take(roots));
         let (logs_found, listings) = (std::mem::take(&mut holdings.logs), std::mem::take(&mut conclusion.listings));
         let coverage: Vec<Coverage> = roots
@@ -170,7 +171,9 @@ impl PlacePlan {
             logs.push(PlannedLog { place: LogPlace::Object(object), listed });
         }
         findings.extend(before.finding(&place));
-        let (odd, listed_misnamed) = odd_ones(std::mem::take(&mut holdings.odd), &roots, scope, &mut listings);
+        let mut odd = std::mem::take(&mut holdings.odd);
+        odd.extend(planted_among_logs(&place, &roots, &holdings.digests, &conclusion.findings));
+        let (odd, listed_misnamed) = odd_ones(odd, &roots, scope, &mut listings);
         logs.extend(odd);
         let roots = roots.into();
         let listed_content = Vec::new();
@@ -325,8 +328,13 @@ fn named(key: &str) -> Option<(String, Timestamp)> {
 /// How far from midnight a name may be for its log to lie in the folder of the day on the other side.
 const MIDNIGHT: SignedDuration = SignedDuration::from_mins(15);
 
+/// Whether the digest that lists a log may still be on its way, by its name and the clock alone.
+pub(super) fn is_new(name: &LogName, now: Timestamp) -> bool {
+    can_be_there(name, now) && Coverage::default().of_log(name.minute, now) == Covered::NotYet
+}
+
 /// Whether CloudTrail can have put a log there by now.
-fn can_be_there(name: &LogName, now: Timestamp) -> bool {
+pub(super) fn can_be_there(name: &LogName, now: Timestamp) -> bool {
     let fits = |slack| name.minute.checked_add(slack).is_ok_and(|time| key::day_of(time) == name.day);
     name.minute.duration_since(now) <= AHEAD && [SignedDuration::ZERO, -MIDNIGHT, MIDNIGHT].into_iter().any(fits)
 }
@@ -340,6 +348,26 @@ fn in_order(hashes: impl Iterator<Item = u128>) -> Vec<u128> {
     let mut hashes: Vec<u128> = hashes.collect();
     hashes.sort_unstable();
     hashes
+}
+
+/// Objects that only pose as digests, where they lie below a folder of logs: whoever reads that folder reads them.
+fn planted_among_logs(
+    place: &AccountRegion,
+    roots: &[Root],
+    digests: &[ListedDigest],
+    findings: &[Finding],
+) -> Vec<OddObject> {
+    let planted = findings.iter().filter(|finding| finding.id == FindingId::DigestPlanted);
+    let planted: BTreeSet<&str> = planted.map(|finding| finding.object.as_str()).collect();
+    if planted.is_empty() {
+        return Vec::new();
+    }
+    let among_logs = digests.iter().filter_map(|digest| {
+        let key = digest.name.key(&roots[digest.root as usize].prefix, place);
+        let is_read = planted.contains(key.as_str()) && folder::outers(&key).any(|outer| outer.holds != Holds::Digests);
+        is_read.then(|| OddObject { key: key.into(), root: digest.root, size: digest.size, day: None })
+    });
+    among_logs.collect()
 }
 
 /// Plans objects among the logs that are no logs by their names, with the keys of those that a digest lists all the same.

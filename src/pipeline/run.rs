@@ -21,7 +21,7 @@ use super::{address, trail_events};
 use crate::metrics::Phase;
 use crate::source::{Source, SourceError};
 use trailproof_proof::acknowledge::{Acknowledgement, Acknowledgements};
-use trailproof_proof::archive::inventory::{Inventory, Root};
+use trailproof_proof::archive::inventory::{Inventory, Root, Tally};
 use trailproof_proof::archive::key::LogKind;
 use trailproof_proof::archive::scope::Scope;
 use trailproof_proof::finding::{Finding, FindingId};
@@ -95,7 +95,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         discover::discover(context, &archive.bucket, &archive.prefix, Thoroughness::CloudTrailOnly)
             .await
             .map_err(RunError::Archive)?;
-    let not_listed: Vec<String> = listing_findings.iter().map(|failed| failed.object.clone()).collect();
+    let not_listed: Arc<[String]> = discover::folders_not_listed(&listing_findings).into();
     findings.extend(listing_findings);
     let listed = Instant::now();
 
@@ -110,14 +110,13 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let mut found = scope_found(&inventory);
     let remembered = Listed::of(context, &archive.prefix, &inventory);
     let mut known = Known::of(&inventory, &context.scope);
-    let not_listed: Arc<[String]> = not_listed.into();
     let (places, told) = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
     findings.merge(told);
     let mut totals = Totals::default();
     let mut plans = Vec::with_capacity(places.len());
     let mut keys_used = Vec::new();
     for Planned { plan, conclusion, keys, .. } in places {
-        known.note(&plan, &conclusion);
+        known.note(&plan, &conclusion, &context.scope);
         totals.take(conclusion, context);
         keys_used.extend(keys);
         plans.push(plan);
@@ -142,8 +141,10 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let (heads, told_of_heads) = comparison.compare(std::mem::take(&mut totals.at_heads)).await;
     let is_here = |tip: &Tip| *tip.place.bucket == *archive.bucket && tip.place.key.starts_with(&archive.prefix);
     totals.chains.iter_mut().for_each(|chain| chain.tips.retain(is_here));
-    let absent = asked::judge(context, &archive.prefix, known, &totals.reaches, &period, &not_listed).await;
+    let absent =
+        asked::judge(context, keys, &archive.prefix, known, (&totals.reaches, &heads), &period, &not_listed).await;
     findings.extend(absent);
+    found.misnamed = inventory.misnamed.tally.and(inventory.odd_tally());
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
     tell_misnamed(&inventory, &plans, &mut findings);
@@ -228,6 +229,7 @@ struct Planned {
     conclusion: Conclusion,
     told: Findings,
     keys: Vec<KeyUse>,
+    aside: Inventory,
 }
 
 /// Judges the digests of every account and Region and plans its logs, several at once; the result is in order.
@@ -257,7 +259,7 @@ async fn judge_places<S: Source, K: KeyService>(
                 let mut told = Findings::default();
                 let plan = PlacePlan::new(&mut judged, &not_listed, &scope, &period, &mut told);
                 told.extend(std::mem::take(&mut judged.conclusion.findings));
-                Planned { plan, conclusion: judged.conclusion, told, keys: judged.keys_used }
+                Planned { plan, conclusion: judged.conclusion, told, keys: judged.keys_used, aside: judged.aside }
             };
             context.compute(plan).await
         });
@@ -265,6 +267,7 @@ async fn judge_places<S: Source, K: KeyService>(
     let mut judged = std::pin::pin!(stream::iter(judging).buffer_unordered(context.concurrency));
     while let Some(mut place) = judged.next().await {
         findings.merge(std::mem::take(&mut place.told));
+        inventory.absorb(std::mem::take(&mut place.aside));
         planned.push(place);
     }
     planned.sort_by(|a, b| a.plan.place.cmp(&b.plan.place));
@@ -327,7 +330,7 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
         regions: sorted(places().map(|place| place.region.clone()).collect()),
         trails: Vec::new(),
         kinds: inventory.by_kind(),
-        misnamed: inventory.misnamed.tally.and(inventory.odd_tally()),
+        misnamed: Tally::default(),
         foreign: inventory.foreign.tally,
         left_alone: inventory.left_alone.iter().cloned().collect(),
         left_alone_more: inventory.left_alone_more,
