@@ -99,14 +99,14 @@ async fn holds_the_contract<S: Source>(source: &S, bucket: &str) {
 
     for (key, body, metadata) in objects() {
         let place = object(bucket, &key);
-        assert_eq!(bytes(source.read(&place).await).await.as_ref(), Ok(&body), "{key}");
-        let (read, told) = source.read_digest(&place).await.unwrap();
+        assert_eq!(bytes(source.read(&place, u64::MAX).await).await.as_ref(), Ok(&body), "{key}");
+        let (read, told) = source.read_digest(&place, u64::MAX).await.unwrap();
         assert_eq!(bytes(Ok(read)).await.as_ref(), Ok(&body), "{key}");
         let expected = DigestMetadata::from_pairs(metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         assert_eq!(told, expected, "{key}");
     }
     let gone = object(bucket, "a/gone");
-    assert_eq!(bytes(source.read(&gone).await).await, Err(SourceError::Missing));
+    assert_eq!(bytes(source.read(&gone, u64::MAX).await).await, Err(SourceError::Missing));
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_directory_holds_the_contract() {
     let source = Directory::open(&archive.bucket()).unwrap();
     holds_the_contract(&source, "").await;
     let outside = object("", "../keys.json");
-    assert_eq!(bytes(source.read(&outside).await).await, Err(SourceError::Missing));
+    assert_eq!(bytes(source.read(&outside, u64::MAX).await).await, Err(SourceError::Missing));
     assert!(matches!(Directory::open(Path::new("no/such/place")), Err(SourceError::NoSuchPlace { .. })));
 }
 
@@ -159,9 +159,9 @@ async fn each_refusal_and_each_broken_transfer_is_told_for_what_it_is() {
         (Fault::Reset, "Broken"),
     ] {
         server.store.fail("k", fault.clone(), 1);
-        let told = format!("{:?}", source.read(&object(BUCKET, "k")).await.err().unwrap());
+        let told = format!("{:?}", source.read(&object(BUCKET, "k"), u64::MAX).await.err().unwrap());
         assert!(told.starts_with(kind), "{fault:?}: {told}");
-        assert_eq!(bytes(source.read(&object(BUCKET, "k")).await).await.map(|body| body.len()), Ok(100_000));
+        assert_eq!(bytes(source.read(&object(BUCKET, "k"), u64::MAX).await).await.map(|body| body.len()), Ok(100_000));
     }
 }
 
@@ -174,7 +174,7 @@ async fn what_passes_on_a_later_attempt_is_read_whole() {
     for fault in [Fault::Code("SlowDown"), Fault::Cut, Fault::Reset] {
         server.store.fail("k", fault, 2);
         let place = object(BUCKET, "k");
-        let body = retry.run(|| source.read(&place)).await;
+        let body = retry.run(|| source.read(&place, u64::MAX)).await;
         assert_eq!(bytes(body).await.map(|body| body.len()), Ok(100_000));
     }
 }

@@ -409,17 +409,8 @@ fn texts_of_digests_do_not_fill_the_report() {
     table.row("2,000 with each field as long as it may be", &digests(bodies), "verify", &["--format", "json"]);
 }
 
-#[test]
-fn bodies_over_s3_take_their_share() {
-    let table = Table::new(512);
-    let server = Server::start(1000);
-    let head = digest_head(0, "", "");
-    for number in 0..32 {
-        // Stored as it is, without gzip: what is fetched is what is held.
-        let mut body = head.clone().into_bytes();
-        body.resize(16 * MIB, b' ');
-        server.store.put(BUCKET, &digest_key(number), body, BTreeMap::new());
-    }
+/// Verifies what lies in a server.
+fn over_s3(table: &Table, name: &str, server: &Server) -> Value {
     let kept = tempfile::tempdir().unwrap();
     let (address, url) = (format!("s3://{BUCKET}"), server.url());
     let args = ["verify", &address, "--endpoint-url", &url, "--max-memory", "512MiB"];
@@ -429,8 +420,56 @@ fn bodies_over_s3_take_their_share() {
         ("AWS_REGION", "us-east-1"),
         ("XDG_DATA_HOME", kept.path().to_str().unwrap()),
     ];
-    let run = measure(&args.map(str::to_owned), &variables);
-    table.judge("verify: 32 digests of 16 MiB over S3", run);
+    table.judge(&format!("verify: {name} over S3"), measure(&args.map(str::to_owned), &variables))
+}
+
+/// Digests of 16 MiB, stored as they are, without gzip: what is fetched is what is held.
+fn server_of_digests(count: usize) -> Server {
+    let server = Server::start(1000);
+    let mut body = digest_head(0, "", "").into_bytes();
+    body.resize(16 * MIB, b' ');
+    let body = bytes::Bytes::from(body);
+    for number in 0..count {
+        server.store.put(BUCKET, &digest_key(number), body.clone(), BTreeMap::new());
+    }
+    server
+}
+
+#[test]
+fn bodies_over_s3_take_their_share() {
+    over_s3(&Table::new(512), "32 digests of 16 MiB", &server_of_digests(32));
+}
+
+#[test]
+fn digests_that_are_larger_than_listed_take_their_share() {
+    let server = server_of_digests(64);
+    server.store.list_as(100);
+    let report = over_s3(&Table::new(512), "64 digests of 16 MiB, listed as small", &server);
+    // Read all the same.
+    assert_eq!((&report["digests"]["malformed"], &report["digests"]["unreadable"]), (&64.into(), &0.into()));
+}
+
+#[test]
+fn logs_whose_size_nothing_tells_take_their_share() {
+    let (count, body) = (24, bytes::Bytes::from(noise(48 * MIB)));
+    let key = |number: usize| Chain::new().log_key("2026-01-02T17:50:00Z".parse().unwrap(), &format!("n{number:015}"));
+    let chain = Chain::with(move |_, draft| {
+        let entries = (0..count).map(|number| {
+            serde_json::json!({"s3Bucket": BUCKET, "s3Object": key(number), "hashValue": "0".repeat(64),
+                               "hashAlgorithm": "SHA-256", "newestEventTime": null, "oldestEventTime": null})
+        });
+        draft.logs.clear();
+        draft.fields.insert("logFiles".into(), entries.collect());
+    });
+    let server = Chain { hours: 1, ..chain }.build().serve();
+    server.store.hide("_n0");
+    for number in 0..count {
+        server.store.put(BUCKET, &key(number), body.clone(), BTreeMap::new());
+    }
+    let report = over_s3(&Table::new(512), "24 logs of 48 MiB that are not listed", &server);
+    // Read all the same.
+    let logs = &report["logs"];
+    assert_eq!((&logs["altered"], &logs["unreadable"]), (&count.into(), &0.into()), "{}", report["findings"][0]);
 }
 
 #[test]

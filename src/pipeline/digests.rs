@@ -235,7 +235,7 @@ async fn read_passing_again<S: Source>(
     digests: &mut [DigestObject],
 ) {
     let again = digests.iter_mut().filter(|digest| digest.failed_in_passing()).map(|digest| async {
-        let read = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+        let read = read_one(context, digest.name.clone(), digest.place.clone(), digest.listed_size).await;
         (digest, read)
     });
     let mut again = std::pin::pin!(stream::iter(again).buffer_unordered(context.concurrency));
@@ -248,12 +248,13 @@ async fn read_passing_again<S: Source>(
 async fn read_again<S: Source>(context: &Context<S>, group: &mut Group) {
     let wanted = group.digests.iter_mut().filter(|digest| digest.is_wanted_again());
     let reads = wanted.map(|digest| async move {
-        let again = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+        let again = read_one(context, digest.name.clone(), digest.place.clone(), digest.listed_size).await;
         digest.take_listed(again);
     });
     stream::iter(reads).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
 }
 
+/// Reads a digest of this size as listed; 0 where nothing lists it.
 pub(super) async fn read_one<S: Source>(
     context: &Context<S>,
     name: DigestName,
@@ -266,23 +267,39 @@ pub(super) async fn read_one<S: Source>(
     if context.is_cancelled() {
         return DigestObject::unreadable(name, place, SourceError::Other { detail: "the run was stopped".into() });
     }
-    let _share = if S::IS_LOCAL { None } else { context.memory.admit(size).await };
+    let mut room = context.memory.room(size);
+    let mut digest = loop {
+        let _share = if S::IS_LOCAL { None } else { context.memory.admit(room).await };
+        match fetch(context, &place, room).await {
+            // Larger than was known: once more, with all the room that there is for a digest.
+            Err(SourceError::TooLarge { .. }) if room < MAX_STORED => room = MAX_STORED,
+            Err(error) => break DigestObject::unreadable(name, place, error),
+            Ok((body, metadata)) => {
+                let (moves, memory) = (context.moves.clone(), context.memory.clone());
+                let read = move || inflate_and_parse(name, place, &body, metadata, &moves, &memory);
+                break context.compute(read).await;
+            }
+        }
+    };
+    digest.listed_size = size;
+    digest
+}
+
+async fn fetch<S: Source>(
+    context: &Context<S>,
+    place: &Recorded,
+    limit: u64,
+) -> Result<(Body, DigestMetadata), SourceError> {
     let object = ObjectRef { bucket: place.bucket.as_str().into(), key: place.key.clone() };
     let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
     let read = spawn(async move {
         let attempt = || async {
             let _permit = requests.acquire().await;
-            source.read_digest(&object).await
+            source.read_digest(&object, limit).await
         };
         retry.run(attempt).await
     });
-    match context.unless_stopped(read).await {
-        Err(error) => DigestObject::unreadable(name, place, error),
-        Ok((body, metadata)) => {
-            let (moves, memory) = (context.moves.clone(), context.memory.clone());
-            context.compute(move || inflate_and_parse(name, place, &body, metadata, &moves, &memory)).await
-        }
-    }
+    context.unless_stopped(read).await
 }
 
 /// Makes a digest of its stored bytes. CPU work.

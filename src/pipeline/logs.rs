@@ -2,6 +2,7 @@
 //! same bytes on the same worker.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 
@@ -127,12 +128,19 @@ pub async fn read_all<S: Source, K: LogSink>(
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
     let sizes = order.iter().map(|&(p, l)| plans[p as usize].logs[l as usize].size());
     Metrics::add(&context.metrics.stored_bytes_total, sizes.fold(0, u64::saturating_add));
-    let round = Round { plans: plans.clone(), order, sink: sink.clone(), watched: watched.clone(), is_last: false };
-    let mut later = read_round(context, round, &mut tally, findings).await?;
-    if !later.is_empty() {
+    let round = Round {
+        plans: plans.clone(),
+        order,
+        larger: BTreeSet::new(),
+        sink: sink.clone(),
+        watched: watched.clone(),
+        is_last: false,
+    };
+    let Later { mut logs, larger } = read_round(context, round, &mut tally, findings).await?;
+    if !logs.is_empty() {
         // Faults may have passed since. In the order of the plan, because the batches are.
-        later.sort_unstable();
-        let round = Round { plans, order: later, sink, watched, is_last: true };
+        logs.sort_unstable();
+        let round = Round { plans, order: logs, larger, sink, watched, is_last: true };
         read_round(context, round, &mut tally, findings).await?;
     }
     Ok(tally)
@@ -143,25 +151,36 @@ struct Round<K> {
     plans: Arc<Vec<PlacePlan>>,
     /// Plan and log numbers, in the order in which logs are read.
     order: Vec<(u32, u32)>,
+    /// Those of them that are larger than was known.
+    larger: BTreeSet<(u32, u32)>,
     sink: Option<Arc<K>>,
     watched: Watched,
     /// Whether what fails in passing has to be told as unreadable now.
     is_last: bool,
 }
 
-/// Reads logs; answers which failed in passing, and may be read later.
+/// Logs to read later, by plan and log numbers.
+#[derive(Default)]
+struct Later {
+    logs: Vec<(u32, u32)>,
+    /// Those of them that are larger than was known.
+    larger: BTreeSet<(u32, u32)>,
+}
+
+/// Reads logs; answers which may be read later.
 async fn read_round<S: Source, K: LogSink>(
     context: &Context<S>,
     round: Round<K>,
     tally: &mut Tally,
     findings: &mut Findings,
-) -> Result<Vec<(u32, u32)>, K::Error> {
-    let Round { plans, order, sink, watched, is_last } = round;
+) -> Result<Later, K::Error> {
+    let Round { plans, order, larger, sink, watched, is_last } = round;
     let batches = into_batches(&plans, &order, sink.is_some());
     let memory = context.memory.clone();
-    let worker = Arc::new(Worker { plans, order, sink, watched, is_last, metrics: context.metrics.clone(), memory });
+    let metrics = context.metrics.clone();
+    let worker = Arc::new(Worker { plans, order, larger, sink, watched, is_last, metrics, memory });
     let slots = batches_at_once(context, worker.sink.is_some());
-    let mut later = Vec::new();
+    let mut later = Later::default();
     // How many batches were put.
     let (put, turn) = watch::channel(0);
     let mut done = stream::iter(batches)
@@ -170,7 +189,8 @@ async fn read_round<S: Source, K: LogSink>(
         .buffered(slots);
     while let Some(part) = done.next().await {
         let (part, rows) = part?;
-        later.extend(part.later.iter().map(|&at| worker.order[at]));
+        later.logs.extend(part.later.iter().map(|&at| worker.order[at]));
+        later.larger.extend(part.larger.iter().map(|&at| worker.order[at]));
         tally.merge(part, findings);
         if let Some(rows) = rows {
             let worker = worker.clone();
@@ -198,7 +218,7 @@ struct Fetched {
     object: ObjectRef,
     body: Result<Body, SourceError>,
     /// Gives back its share of the bytes in flight.
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// When a batch may be put in part: when those before it were put whole.
@@ -255,17 +275,22 @@ async fn run_until_full<S: Source, K: LogSink>(
     end: usize,
 ) -> Result<Work<K::Batch>, K::Error> {
     let fetch = |at, permit: Option<OwnedSemaphorePermit>| {
-        let (object, size, limit) = (worker.object(at), worker.size(at), worker.memory.max_stored());
+        let (object, room, limit) = (worker.object(at), worker.room(at), worker.memory.max_stored());
         async move {
             let body = if context.is_cancelled() {
                 None
-            } else if size > limit {
-                Some(Err(SourceError::TooLarge { size, limit }))
+            } else if room > limit {
+                Some(Err(SourceError::TooLarge { size: room, limit }))
             } else {
                 // A wait that the stop cut short is no fault of the log's.
-                Some(fetch(context, &object).await).filter(|body| body.is_ok() || !context.is_cancelled())
+                Some(fetch(context, &object, room).await).filter(|body| body.is_ok() || !context.is_cancelled())
             };
-            body.map(|body| Fetched { at, object, body, _permit: permit })
+            body.map(|body| Fetched {
+                at,
+                object,
+                permit: permit.and_then(|permit| kept(context, permit, &body)),
+                body,
+            })
         }
     };
     let logs = stream::iter(work.next..end);
@@ -274,7 +299,7 @@ async fn run_until_full<S: Source, K: LogSink>(
         logs.then(|at| fetch(at, None)).ready_chunks(JOB_FILES).left_stream()
     } else {
         let admitted = logs.then(|at| {
-            let permit = worker.memory.admit(worker.size(at));
+            let permit = worker.memory.admit(worker.room(at));
             async move { (at, permit.await) }
         });
         let fetched = admitted.map(|(at, permit)| fetch(at, permit));
@@ -292,9 +317,20 @@ async fn run_until_full<S: Source, K: LogSink>(
     Ok(work)
 }
 
-async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
+/// What is kept of the room that a body was given.
+fn kept<S>(
+    context: &Context<S>,
+    mut permit: OwnedSemaphorePermit,
+    body: &Result<Body, SourceError>,
+) -> Option<OwnedSemaphorePermit> {
+    let Ok(Body::Bytes(bytes)) = body else { return None };
+    context.memory.shrink(&mut permit, bytes.len() as u64);
+    Some(permit)
+}
+
+async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef, limit: u64) -> Result<Body, SourceError> {
     if S::IS_LOCAL {
-        return context.source.read(object).await;
+        return context.source.read(object, limit).await;
     }
     let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
     let object = object.clone();
@@ -302,7 +338,7 @@ async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Bo
         // Whoever pauses leaves its turn to others.
         let attempt = || async {
             let _permit = requests.acquire().await;
-            source.read(&object).await
+            source.read(&object, limit).await
         };
         retry.run(attempt).await
     });
@@ -314,14 +350,17 @@ async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Bo
 struct Part {
     tally: Tally,
     findings: Findings,
-    /// Logs that failed in passing, by their places in the order.
+    /// Logs to read later, by their places in the order.
     later: Vec<usize>,
+    /// Those of them that are larger than was known.
+    larger: Vec<usize>,
 }
 
 impl Part {
     fn add(&mut self, outcome: LogOutcome, metrics: &Metrics) {
-        if let Kind::Later(at) = outcome.kind {
+        if let Kind::Later { at, is_larger } = outcome.kind {
             self.later.push(at);
+            self.larger.extend(is_larger.then_some(at));
             return;
         }
         let outcomes = &mut self.tally.outcomes;
@@ -330,7 +369,7 @@ impl Part {
         }
         *match outcome.kind {
             Kind::Missing => &mut outcomes.missing,
-            Kind::NotReached | Kind::Unreadable | Kind::Later(_) => &mut outcomes.unreadable,
+            Kind::NotReached | Kind::Unreadable | Kind::Later { .. } => &mut outcomes.unreadable,
             Kind::Malformed => &mut outcomes.malformed,
             Kind::Copied => &mut outcomes.copied,
             Kind::Judged(Integrity::Verified) => &mut outcomes.verified,
@@ -365,6 +404,7 @@ struct Worker<K> {
     plans: Arc<Vec<PlacePlan>>,
     /// Plan and log numbers, in the order in which logs are read.
     order: Vec<(u32, u32)>,
+    larger: BTreeSet<(u32, u32)>,
     sink: Option<Arc<K>>,
     watched: Watched,
     is_last: bool,
@@ -399,9 +439,13 @@ impl<K: LogSink> Worker<K> {
         plan.object(log)
     }
 
-    /// Stored bytes, as listed.
-    fn size(&self, at: usize) -> u64 {
-        self.log(at).1.size()
+    /// How much room a log is given: its size as listed, a little where nothing lists it, and all that there is for one where
+    /// that was too little.
+    fn room(&self, at: usize) -> u64 {
+        match self.larger.contains(&self.order[at]) {
+            true => self.memory.max_stored(),
+            false => self.memory.room(self.log(at).1.size()),
+        }
     }
 
     fn is_full(&self, work: &Work<K::Batch>) -> bool {
@@ -433,10 +477,13 @@ impl<K: LogSink> Worker<K> {
     }
 
     fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>) -> Result<LogOutcome, K::Error> {
-        let Fetched { at, object, body, .. } = fetched;
+        let Fetched { at, object, body, permit: _permit } = fetched;
         let (plan, log) = self.log(at);
-        if !self.is_last && body.as_ref().is_err_and(SourceError::is_transient) {
-            return Ok(LogOutcome { kind: Kind::Later(at), ..LogOutcome::default() });
+        if let Some(error) = body.as_ref().err().filter(|_| !self.is_last) {
+            let is_larger = matches!(error, SourceError::TooLarge { limit, .. } if *limit < self.memory.max_stored());
+            if is_larger || error.is_transient() {
+                return Ok(LogOutcome { kind: Kind::Later { at, is_larger }, ..LogOutcome::default() });
+            }
         }
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
             let (mut alone, mut large) = (None, Vec::new());

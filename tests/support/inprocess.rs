@@ -286,13 +286,16 @@ impl Source for Memory {
         Ok(page)
     }
 
-    async fn read(&self, object: &ObjectRef) -> Result<Body, SourceError> {
-        self.pause().await;
-        self.get(object).map(|(body, _)| Body::Bytes(body.clone()))
+    async fn read(&self, object: &ObjectRef, limit: u64) -> Result<Body, SourceError> {
+        self.read_digest(object, limit).await.map(|(body, _)| body)
     }
 
-    async fn read_digest(&self, object: &ObjectRef) -> Result<(Body, DigestMetadata), SourceError> {
+    async fn read_digest(&self, object: &ObjectRef, limit: u64) -> Result<(Body, DigestMetadata), SourceError> {
         self.pause().await;
-        self.get(object).map(|(body, metadata)| (Body::Bytes(body.clone()), metadata.clone()))
+        let (body, metadata) = self.get(object)?;
+        match body.len() as u64 {
+            size if size > limit => Err(SourceError::TooLarge { size, limit }),
+            _ => Ok((Body::Bytes(body.clone()), metadata.clone())),
+        }
     }
 }

@@ -85,6 +85,10 @@ pub struct Store {
     /// The KMS key that uploads asked for.
     pub kms_keys: Mutex<BTreeSet<String>>,
     refuses_listing: Mutex<Option<String>>,
+    /// Listings leave out keys with this in them.
+    hidden: Mutex<Option<&'static str>>,
+    /// What listings say that each object has in bytes, whatever it has.
+    listed_size: Mutex<Option<i64>>,
     /// How long every answer to a GET is held back.
     pause: Mutex<Duration>,
     keys: Mutex<Vec<Value>>,
@@ -131,6 +135,8 @@ impl Store {
             uploads: Mutex::default(),
             kms_keys: Mutex::default(),
             refuses_listing: Mutex::default(),
+            hidden: Mutex::default(),
+            listed_size: Mutex::default(),
             pause: Mutex::default(),
             keys: Mutex::default(),
             keys_per_page: 1,
@@ -140,7 +146,7 @@ impl Store {
         }
     }
 
-    pub fn put(&self, bucket: &str, key: &str, body: Vec<u8>, metadata: BTreeMap<String, String>) {
+    pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>, metadata: BTreeMap<String, String>) {
         let stored = Stored { body: body.into(), metadata };
         self.buckets.lock().unwrap().entry(bucket.to_owned()).or_default().insert(key.to_owned(), stored);
     }
@@ -209,6 +215,16 @@ impl Store {
     /// Deletes an object.
     pub fn remove(&self, bucket: &str, key: &str) {
         self.buckets.lock().unwrap().get_mut(bucket).and_then(|objects| objects.remove(key)).unwrap();
+    }
+
+    /// Listings leave out keys with this in them.
+    pub fn hide(&self, part: &'static str) {
+        *self.hidden.lock().unwrap() = Some(part);
+    }
+
+    /// Listings say this of the size of each object.
+    pub fn list_as(&self, size: i64) {
+        *self.listed_size.lock().unwrap() = Some(size);
     }
 
     pub fn refuse_listing(&self, prefix: &str) {
@@ -454,6 +470,8 @@ impl S3 for Protocol {
         if self.0.refuses_listing.lock().unwrap().as_ref().is_some_and(|refused| prefix.starts_with(refused.as_str())) {
             return Err(s3_error!(AccessDenied));
         }
+        let listed_size = *self.0.listed_size.lock().unwrap();
+        let hidden = *self.0.hidden.lock().unwrap();
         let buckets = self.0.buckets.lock().unwrap();
         let objects = buckets.get(&input.bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
         let after = input.continuation_token.or(input.start_after).unwrap_or_default();
@@ -461,6 +479,9 @@ impl S3 for Protocol {
         let mut last = String::new();
         let mut is_truncated = false;
         for (key, stored) in objects.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)) {
+            if hidden.is_some_and(|hidden| key.contains(hidden)) {
+                continue;
+            }
             let folder = (!delimiter.is_empty())
                 .then(|| key[prefix.len()..].find(&delimiter))
                 .flatten()
@@ -478,7 +499,7 @@ impl S3 for Protocol {
                 Some(folder) => folders.push(folder),
                 None => contents.push(Object {
                     key: Some(key.clone()),
-                    size: Some(i64::try_from(stored.body.len()).unwrap()),
+                    size: listed_size.or(i64::try_from(stored.body.len()).ok()),
                     ..Default::default()
                 }),
             }
