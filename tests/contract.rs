@@ -193,3 +193,16 @@ async fn every_page_of_public_keys_is_read() {
     assert_eq!(fingerprints, (0..3).map(|n| format!("{n:032x}")).collect::<Vec<_>>());
     assert_eq!(keys[0].der, [0, 1, 2]);
 }
+
+#[tokio::test]
+async fn public_keys_that_go_on_in_a_circle_are_none() {
+    let server = Server::start(10);
+    let key = |n: usize| serde_json::json!({"Value": "AAEC", "Fingerprint": format!("{n:032x}")});
+    server.store.set_keys((0..3).map(key).collect());
+    server.store.turn_keys();
+    let region = "eu-west-1".parse().unwrap();
+    let then: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+    let fetched = aws(&server).await.public_keys(&region, then, then).await;
+    let detail = "CloudTrail's list of keys goes on for 1000 pages, or in a circle".to_owned();
+    assert_eq!(fetched, Err(SourceError::Other { detail }));
+}

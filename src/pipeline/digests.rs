@@ -113,7 +113,8 @@ pub async fn judge<S: Source, K: KeyService>(
     let mut group = Group { digests, earlier, outside, remembered, ..Group::default() };
     let mut ring = Arc::new(KeyRing::default());
     for round in 0..=MAX_ROUNDS {
-        ring = Arc::new(keys.for_group(context, &place.region, &group, &mut findings).await);
+        let at_hand = Arc::unwrap_or_clone(ring);
+        ring = Arc::new(keys.for_group(context, &place.region, &group, at_hand, &mut findings).await);
         let (of_place, at_hand) = (place.clone(), ring.clone());
         group = context
             .compute(move || {

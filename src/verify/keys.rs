@@ -245,12 +245,25 @@ impl KeyRing {
                 return Err(error);
             }
         };
+        self.insert(fingerprint, key);
+        Ok(())
+    }
+
+    /// Takes in what another ring holds, as if each had been added after what is here.
+    pub fn absorb(&mut self, other: &Self) {
+        for (fingerprint, key) in &other.keys {
+            self.insert(fingerprint.clone(), key.clone());
+        }
+        self.answered.extend_from_slice(&other.answered);
+        self.corrupt.extend(other.corrupt.iter().cloned());
+    }
+
+    fn insert(&mut self, fingerprint: String, key: Key) {
         match self.keys.entry(fingerprint) {
             Entry::Vacant(free) => drop(free.insert(key)),
             Entry::Occupied(mut taken) if is_better(&key.origin, &taken.get().origin) => drop(taken.insert(key)),
             Entry::Occupied(_) => {}
         }
-        Ok(())
     }
 
     /// The key with this fingerprint, in capitals or not.

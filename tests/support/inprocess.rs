@@ -111,19 +111,25 @@ fn given(listed: &[Value]) -> Vec<GivenKey> {
 }
 
 /// CloudTrail itself, which signs with these keys at all times, and says so of any Region.
-pub struct CloudTrail(Vec<GivenKey>);
+pub struct CloudTrail {
+    keys: Vec<GivenKey>,
+    /// Who answers in its place.
+    pub endpoint: Option<String>,
+}
 
 impl CloudTrail {
     pub fn of(listed: &[Value]) -> Self {
         let always = Window { from: Timestamp::MIN, to: Timestamp::MAX };
-        Self(given(listed).into_iter().map(|key| GivenKey { validity: Some(always), ..key }).collect())
+        let keys = given(listed).into_iter().map(|key| GivenKey { validity: Some(always), ..key }).collect();
+        Self { keys, endpoint: None }
     }
 }
 
 impl KeyService for CloudTrail {
     async fn list(&self, region: &Region, _: Window) -> Result<KeyAnswer, SourceError> {
-        let endpoint = format!("https://cloudtrail.{region}.amazonaws.com");
-        Ok(KeyAnswer { keys: self.0.clone(), from: Provenance { endpoint, caller: None } })
+        let own = || format!("https://cloudtrail.{region}.amazonaws.com");
+        let endpoint = self.endpoint.clone().unwrap_or_else(own);
+        Ok(KeyAnswer { keys: self.keys.clone(), from: Provenance { endpoint, caller: None } })
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -92,6 +92,8 @@ pub struct Store {
     /// How long every answer to a GET is held back.
     pause: Mutex<Duration>,
     keys: Mutex<Vec<Value>>,
+    /// Whether the last page of keys leads to the first.
+    keys_in_a_circle: AtomicBool,
     keys_per_page: usize,
     page_size: usize,
     pub requests: AtomicU64,
@@ -139,6 +141,7 @@ impl Store {
             listed_size: Mutex::default(),
             pause: Mutex::default(),
             keys: Mutex::default(),
+            keys_in_a_circle: AtomicBool::default(),
             keys_per_page: 1,
             page_size,
             requests: AtomicU64::new(0),
@@ -231,6 +234,11 @@ impl Store {
         *self.refuses_listing.lock().unwrap() = Some(prefix.to_owned());
     }
 
+    /// From now on the list of keys has no end.
+    pub fn turn_keys(&self) {
+        self.keys_in_a_circle.store(true, Ordering::Relaxed);
+    }
+
     pub fn set_keys(&self, keys: Vec<Value>) {
         let with_validity = |mut key: Value| {
             if key["ValidityStartTime"].is_null() {
@@ -318,7 +326,8 @@ impl Store {
         let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
         let page: Vec<&Value> = keys.iter().copied().skip(start).take(self.keys_per_page).collect();
         let next = start + page.len();
-        let token = (next < keys.len()).then(|| next.to_string());
+        let last = self.keys_in_a_circle.load(Ordering::Relaxed).then(|| "0".to_owned());
+        let token = if next < keys.len() { Some(next.to_string()) } else { last };
         serde_json::json!({"PublicKeyList": page, "NextToken": token})
     }
 }
