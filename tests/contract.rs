@@ -206,3 +206,16 @@ async fn public_keys_that_go_on_in_a_circle_are_none() {
     let detail = "CloudTrail's list of keys goes on for 1000 pages, or in a circle".to_owned();
     assert_eq!(fetched, Err(SourceError::Other { detail }));
 }
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_told_as_unreachable() {
+    let server = Server::start(10);
+    server.store.make_bucket(BUCKET);
+    let source = S3Source::connect(&aws(&server).await, BUCKET).await.unwrap();
+    let access = aws(&server).await;
+    drop(server);
+    let gone = format!("{:?}", source.read(&object(BUCKET, "k"), 1).await.err().unwrap());
+    assert!(gone.starts_with("Unreachable"), "{gone}");
+    let gone = format!("{:?}", S3Source::connect(&access, BUCKET).await.err().unwrap());
+    assert!(gone.starts_with("Unreachable"), "{gone}");
+}

@@ -12,7 +12,7 @@
 //! failures of the pieces that its own digests want, whatever others asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use super::Context;
 use super::key_archive::KeyArchive;
 use crate::archive::ids::Region;
+use crate::fetch::Retry;
 use crate::finding::{Finding, FindingId};
 use crate::report::KeyUse;
 use crate::source::aws::endpoint;
@@ -71,6 +72,8 @@ pub enum Keys<K> {
 pub struct Service<K> {
     service: K,
     archive: Option<KeyArchive>,
+    /// CloudTrail's rate is not S3's.
+    retry: OnceLock<Retry>,
     /// What time it is: no digest can have been signed much later.
     now: Option<Timestamp>,
     regions: Mutex<BTreeMap<Region, Arc<Mutex<OfRegion>>>>,
@@ -91,7 +94,7 @@ struct OfRegion {
 impl<K: KeyService> Keys<K> {
     /// Keys from CloudTrail.
     pub fn service(service: K) -> Self {
-        Self::Service(Service { service, archive: None, now: None, regions: Mutex::default() })
+        Self::Service(Service { service, archive: None, retry: OnceLock::new(), now: None, regions: Mutex::default() })
     }
 
     /// The same, with keys that earlier runs kept and that this one adds to.
@@ -179,7 +182,9 @@ impl<K: KeyService> Service<K> {
             let outcome = match &known.given_up {
                 Some(failure) => Err(failure.clone()),
                 None => {
-                    let answer = context.unless_stopped(self.service.list(region, window)).await;
+                    let retry = self.retry.get_or_init(|| context.retry.apart());
+                    let listing = retry.run(|| self.service.list(region, window));
+                    let answer = context.unless_stopped(listing).await;
                     self.note(region, window, answer, &mut known.silent, findings)
                 }
             };
@@ -217,10 +222,10 @@ impl<K: KeyService> Service<K> {
             }
             Err(error) => error,
         };
-        let (silence, of) = match error {
+        let (silence, of) = match &error {
             // Who is not let in now will not be let in for another time.
             SourceError::Denied { .. } | SourceError::Configuration { .. } => (SILENCE, String::new()),
-            SourceError::Broken { .. } | SourceError::Unavailable { .. } => (1, String::new()),
+            error if error.is_transient() => (1, String::new()),
             // An answer all the same: this time it would not speak of.
             _ => (0, format!(" for {window}")),
         };
@@ -367,10 +372,12 @@ impl KeyService for Arc<AwsOnDemand> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::archive::key::{self, ObjectName};
     use crate::archive::scope::Scope;
-    use crate::fetch::Retry;
+    use crate::fetch::Patience;
     use crate::pipeline::memory::Memory;
     use crate::source::DigestMetadata;
     use crate::verify::digest::Recorded;
@@ -382,7 +389,7 @@ mod tests {
             scope: Scope::default(),
             moves: Arc::new([]),
             checkpoint: Arc::default(),
-            retry: Retry::default(),
+            retry: Retry::new(Patience::of(Duration::ZERO)),
             concurrency: 1,
             max_memory: 64 << 20,
             memory: Arc::new(Memory::of(64 << 20, 1)),

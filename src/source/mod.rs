@@ -178,6 +178,12 @@ pub enum SourceError {
         /// The service's own code and message.
         detail: String,
     },
+    /// Nobody answered: no connection, no such name, or no word in time.
+    #[error("nobody answered ({detail})")]
+    Unreachable {
+        /// What the transport said.
+        detail: String,
+    },
     /// The connection broke, stalled, or ended before `Content-Length` bytes.
     #[error("the transfer broke off ({detail})")]
     Broken {
@@ -209,7 +215,7 @@ pub enum SourceError {
 impl SourceError {
     /// Whether another attempt may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Broken { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. } | Self::Broken { .. })
     }
 
     /// What would mend it, for somebody who reads an object.

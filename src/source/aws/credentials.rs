@@ -8,7 +8,7 @@
 //! A source of credentials may be a program that takes seconds, or a service that counts its callers: it is never asked for
 //! each request, however short the life of what it gives, and one that fails is left alone for some seconds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +22,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::SharedTimeSource;
 use tokio::time::timeout;
+
+use crate::source::SourceError;
 
 /// How long before they end credentials are renewed.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -48,6 +50,8 @@ struct Shared {
     renewing: tokio::sync::Mutex<()>,
     /// How often credentials were given up before their time.
     given_up: AtomicU64,
+    /// Whether there were credentials before.
+    had_any: AtomicBool,
 }
 
 /// What the source gave last, and until when that will do.
@@ -69,7 +73,17 @@ enum AtHand {
 impl Renewed {
     pub(in crate::source) fn new(source: SharedCredentialsProvider, clock: SharedTimeSource) -> Self {
         let (kept, renewing) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(Shared { source, clock, kept, renewing, given_up: AtomicU64::new(0) }))
+        let (given_up, had_any) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Shared { source, clock, kept, renewing, given_up, had_any }))
+    }
+
+    /// What it means that credentials cannot be had: a source that has given some, and does not now, may give some again.
+    pub(in crate::source) fn failure(&self, error: &CredentialsError) -> SourceError {
+        let detail = super::chain(error);
+        match self.0.had_any.load(Ordering::Relaxed) {
+            true => SourceError::Unavailable { detail },
+            false => SourceError::Denied { detail },
+        }
     }
 
     /// The credentials at hand, or new ones.
@@ -133,6 +147,7 @@ impl Shared {
             Ok(given) => given,
             Err(_) => Err(CredentialsError::provider_timed_out(LONGEST)),
         };
+        self.had_any.fetch_or(given.is_ok(), Ordering::Relaxed);
         let now = self.clock.now();
         let kept = match (&given, &ending) {
             (Ok(new), _) => Kept { given: Ok(new.clone()), renew_at: new.expiry().map(|end| renewal(now, end)) },
@@ -253,6 +268,17 @@ mod tests {
             let when = renewed.given_up();
             (0..64).for_each(|_| renewed.give_up(when));
             assert_eq!(source.asked.load(Ordering::Relaxed), round);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_fails_after_it_has_given_some_may_give_some_again() {
+        for (life, after) in [(None, "Denied"), (Some(3600), "Unavailable")] {
+            let source = Source { life, asked: Arc::default() };
+            let renewed = Renewed::new(SharedCredentialsProvider::new(source), SharedTimeSource::new(Clock::default()));
+            assert_eq!(renewed.get().await.is_ok(), life.is_some());
+            let failure = renewed.failure(&CredentialsError::provider_error("no"));
+            assert!(format!("{failure:?}").starts_with(after), "{failure:?}");
         }
     }
 

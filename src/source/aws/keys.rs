@@ -86,7 +86,8 @@ impl Aws {
         let witness = Witness::default();
         let config = aws_sdk_cloudtrail::config::Builder::from(&self.config)
             .region(SdkRegion::new(region.to_string()))
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            // One more, with the right time or with newer credentials; what may pass is for the caller to wait out.
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
             .interceptor(witness.clone())
             .build();
         let client = aws_sdk_cloudtrail::Client::from_conf(config);

@@ -25,9 +25,18 @@ where
             if detail.contains("credentials") || detail.contains("credential") {
                 SourceError::Denied { detail }
             } else {
-                SourceError::Broken { detail }
+                unanswered(detail, matches!(other, SdkError::TimeoutError(_)))
             }
         }
+    }
+}
+
+/// What it means that an answer did not come. Only its words tell whether there was a connection.
+pub(super) fn unanswered(detail: String, timed_out: bool) -> SourceError {
+    if timed_out || detail.contains("(Connect)") || detail.contains("dns error") {
+        SourceError::Unreachable { detail }
+    } else {
+        SourceError::Broken { detail }
     }
 }
 
