@@ -141,7 +141,19 @@ impl Retry {
     ///
     /// # Errors
     /// The last attempt's error. [`SourceError::Missing`] only when two attempts said so.
-    pub async fn run<T, F, Fut>(&self, mut attempt: F) -> Result<T, SourceError>
+    pub async fn run<T, F, Fut>(&self, attempt: F) -> Result<T, SourceError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, SourceError>>,
+    {
+        self.run_until(&Stop::default(), attempt).await
+    }
+
+    /// The same, without another attempt once a stop was asked for. An attempt that is under way is not cut short.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_until<T, F, Fut>(&self, stop: &Stop, mut attempt: F) -> Result<T, SourceError>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, SourceError>>,
@@ -157,8 +169,13 @@ impl Retry {
                 Err(error) => error,
             };
             match self.0.pause_after(&error, &mut trouble) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error),
+                Some(pause) if !stop.is_asked() => {
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = stop.wait() => return Err(error),
+                    }
+                }
+                _ => return Err(error),
             }
         }
     }
@@ -367,6 +384,24 @@ mod tests {
             assert!(pauses.iter().all(|pause| *pause <= bound), "{pauses:?}");
             assert!(pauses.iter().any(|pause| *pause > bound / 2) && pauses.iter().any(|pause| *pause < bound / 2));
         }
+    }
+
+    #[tokio::test]
+    async fn no_attempt_follows_a_stop() {
+        let hour = Duration::from_secs(3600);
+        let retry = Retry::new(Patience { first_pause: hour, longest_pause: hour, ..patience() });
+        let (stop, tried) = (Stop::default(), AtomicU32::new(0));
+        let attempt = || async {
+            tried.fetch_add(1, Ordering::Relaxed);
+            Err::<(), _>(refused())
+        };
+        let asking = async {
+            tokio::task::yield_now().await;
+            stop.ask();
+        };
+        let (outcome, ()) = tokio::join!(retry.run_until(&stop, attempt), asking);
+        assert_eq!((outcome, retry.run_until(&stop, attempt).await), (Err(refused()), Err(refused())));
+        assert_eq!(tried.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

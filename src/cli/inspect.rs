@@ -18,6 +18,7 @@ use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, json, summary};
 use crate::acknowledge::Acknowledgements;
 use crate::archive::scope::Scope;
+use crate::fetch::Patience;
 use crate::finding::Finding;
 use crate::pipeline::Context;
 use crate::pipeline::keys::{KeyService, Keys};
@@ -84,7 +85,8 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let key_archive = config::key_archive(args.key_archive.as_deref(), &args.archive)?;
     let place = match &table {
         Some(table) => {
-            let open = Place::open(&table.dest, &runtime, &aws, table.kms_key.clone());
+            let patience = Patience::of(args.limits.patience);
+            let open = Place::open(&table.dest, &runtime, &aws, table.kms_key.clone(), patience);
             Some(runtime.block_on(signals.or_stopped(open))?)
         }
         None => None,
@@ -238,6 +240,7 @@ impl Job<'_> {
                 () = progress.show() => {}
                 () = self.signals.stop(), if !context.is_cancelled() => {
                     context.cancelled.ask();
+                    self.table.inspect(|(_, place)| place.stop());
                 }
             }
         };

@@ -22,8 +22,8 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
     DeleteObjectOutput, ETag, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput,
-    HeadBucketInput, HeadBucketOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    Object, StreamingBlob, UploadPartInput, UploadPartOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -82,6 +82,8 @@ pub struct Store {
     heard: Mutex<Vec<Heard>>,
     /// Uploads that were begun and neither completed nor aborted, with their parts.
     uploads: Mutex<BTreeMap<String, BTreeMap<i32, Bytes>>>,
+    /// The metadata that each upload asked for.
+    marks: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     /// The KMS key that uploads asked for.
     pub kms_keys: Mutex<BTreeSet<String>>,
     refuses_listing: Mutex<Option<String>>,
@@ -135,6 +137,7 @@ impl Store {
             seen: Mutex::default(),
             heard: Mutex::default(),
             uploads: Mutex::default(),
+            marks: Mutex::default(),
             kms_keys: Mutex::default(),
             refuses_listing: Mutex::default(),
             hidden: Mutex::default(),
@@ -374,6 +377,14 @@ impl S3 for Protocol {
         Ok(S3Response::new(output))
     }
 
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let HeadObjectInput { bucket, key, .. } = request.input;
+        let buckets = self.0.buckets.lock().unwrap();
+        let stored = buckets.get(&bucket).and_then(|objects| objects.get(&key)).ok_or_else(|| s3_error!(NoSuchKey))?;
+        let metadata = Some(stored.metadata.clone().into_iter().collect());
+        Ok(S3Response::new(HeadObjectOutput { metadata, ..Default::default() }))
+    }
+
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
@@ -381,6 +392,8 @@ impl S3 for Protocol {
         let mut uploads = self.0.uploads.lock().unwrap();
         let id = format!("{}#{}", request.input.key, self.0.requests.load(Ordering::Relaxed));
         uploads.insert(id.clone(), BTreeMap::new());
+        let metadata = request.input.metadata.unwrap_or_default().into_iter().collect();
+        self.0.marks.lock().unwrap().insert(id.clone(), metadata);
         self.0.kms_keys.lock().unwrap().extend(request.input.ssekms_key_id);
         Ok(S3Response::new(CreateMultipartUploadOutput { upload_id: Some(id), ..Default::default() }))
     }
@@ -423,8 +436,8 @@ impl S3 for Protocol {
         let all_but_last = parts.len().saturating_sub(1);
         assert!(parts.values().take(all_but_last).all(|part| part.len() >= 5 << 20), "S3 refuses small parts");
         let body: Vec<u8> = parts.into_values().flatten().collect();
-        let stored = Stored { body: body.into(), metadata: BTreeMap::new() };
-        objects.insert(key, stored);
+        let metadata = self.0.marks.lock().unwrap()[&upload_id].clone();
+        objects.insert(key, Stored { body: body.into(), metadata });
         Ok(S3Response::new(CompleteMultipartUploadOutput::default()))
     }
 
@@ -666,8 +679,15 @@ async fn answer(
     } else if let Some(broken) = broken_body(&parts.method, parts.uri.path(), &store)? {
         broken
     } else {
+        let completes = parts.method == Method::POST && parts.uri.query().is_some_and(|q| q.starts_with("uploadId="));
+        let completed = completes.then(|| parts.uri.path().splitn(3, '/').nth(2)).flatten();
+        let lost = completed.map(|key| format!("{}?answered", key.replace("%3D", "=")));
         let request = Request::from_parts(parts, Body::from(body));
-        protocol.call(request).await.map_err(|error| std::io::Error::other(format!("{error:?}")))?
+        let answer = protocol.call(request).await.map_err(|error| std::io::Error::other(format!("{error:?}")))?;
+        if lost.is_some_and(|lost| store.fault_of(&lost).is_some()) {
+            return Err(std::io::Error::other("the answer is lost"));
+        }
+        answer
     };
     let response = dated(response, &store);
     match fault {
