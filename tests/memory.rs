@@ -8,17 +8,23 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::chain::{ACCOUNT, Chain};
+use support::inprocess::{self, Memory, NoService, Setup};
 use support::s3::{BUCKET, Server};
 use support::{Archive, ids};
+use trailproof::pipeline::logs::{LogContent, LogSink};
+use trailproof::report::Records;
+use trailproof::source::DigestMetadata;
 
 const MIB: usize = 1 << 20;
 
@@ -508,4 +514,69 @@ fn names_take_no_more_than_they_are_long() {
     }
     archive.put_keys(&serde_json::json!({"PublicKeyList": [support::chain::KEY.listed()]}));
     table.row("20,000 long names, 2,000 folders of others", &archive, "verify", &[]);
+}
+
+/// A table that counts large logs whose rows are held at once.
+#[derive(Default)]
+struct Held {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    taken: AtomicUsize,
+}
+
+/// Content that no worker holds at any time.
+const LARGE: usize = 6 * MIB;
+
+impl LogSink for Held {
+    type Error = Infallible;
+    type Batch = usize;
+
+    fn begin(&self) -> usize {
+        0
+    }
+
+    fn take(&self, batch: &mut usize, log: &LogContent<'_>) -> Result<Records, Infallible> {
+        if log.content.len() >= LARGE {
+            *batch += 1;
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            self.most.fetch_max(self.now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+        Ok(Records::default())
+    }
+
+    fn end(&self, _: &mut usize) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn put(&self, mut batch: usize) -> Result<(), Infallible> {
+        self.put_part(&mut batch)
+    }
+
+    fn is_full(&self, batch: &usize) -> bool {
+        *batch > 0
+    }
+
+    fn put_part(&self, batch: &mut usize) -> Result<(), Infallible> {
+        self.now.fetch_sub(std::mem::take(batch), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn rows_of_large_logs_do_not_pile_up_however_many_workers_there_are() {
+    let mut source = Memory::empty();
+    for day in 1..=8 {
+        for name in ["small", "large", "later"] {
+            let minute = format!("2026-01-{day:02}T18:01:00Z").parse().unwrap();
+            let key = Chain::new().log_key(minute, &format!("{name}{day:011}"));
+            let body = Bomb::new().fill(" ", if name == "large" { LARGE } else { 1 }).end();
+            source.objects.insert(key, (body.into(), DigestMetadata::default()));
+        }
+    }
+    let (held, setup) = (Arc::new(Held::default()), Setup { threads: 5, ..Setup::default() });
+    let keys = inprocess::keys::<NoService>(&[]);
+    let report = inprocess::report_to(source, BUCKET, &keys, setup, Some(held.clone()));
+    let report = inprocess::runtime().block_on(report).unwrap();
+    assert_eq!(report.logs.listed, 24);
+    assert_eq!((held.taken.load(Ordering::Relaxed), held.most.load(Ordering::Relaxed)), (8, 1));
 }

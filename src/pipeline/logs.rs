@@ -221,7 +221,7 @@ struct Fetched {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-/// When a batch may be put in part: when those before it were put whole.
+/// When a batch may be put in part, and take a large log: when those before it were put whole.
 struct Turn {
     number: usize,
     put: watch::Receiver<usize>,
@@ -235,7 +235,7 @@ async fn run_batch<S: Source, K: LogSink>(
     mut turn: Turn,
 ) -> Result<(Part, Option<K::Batch>), K::Error> {
     let rows = worker.sink.as_ref().map(|sink| sink.begin());
-    let mut work = Work { next: logs.start, part: Part::default(), rows };
+    let mut work = Work { next: logs.start, part: Part::default(), rows, at_turn: false, awaits_turn: false };
     loop {
         work = run_until_full(context, &worker, work, logs.end).await?;
         if work.next == logs.end {
@@ -245,6 +245,7 @@ async fn run_batch<S: Source, K: LogSink>(
         if turn.put.wait_for(|put| *put == turn.number).await.is_err() {
             break;
         }
+        (work.at_turn, work.awaits_turn) = (true, false);
         let worker = worker.clone();
         work = context.compute(move || worker.put_part(work)).await?;
     }
@@ -265,9 +266,13 @@ struct Work<B> {
     next: usize,
     part: Part,
     rows: Option<B>,
+    /// Whether all batches before were put.
+    at_turn: bool,
+    /// Whether the next log is too large for any other time.
+    awaits_turn: bool,
 }
 
-/// Goes on with a batch until it is done or full.
+/// Goes on with a batch until it is done or full, or has to wait for its turn.
 async fn run_until_full<S: Source, K: LogSink>(
     context: &Context<S>,
     worker: &Arc<Worker<K>>,
@@ -310,7 +315,7 @@ async fn run_until_full<S: Source, K: LogSink>(
     while let Some(fetched) = fetching.next().await {
         let at_work = worker.clone();
         work = context.compute(move || at_work.process_all(fetched, work)).await?;
-        if worker.is_full(&work) {
+        if work.awaits_turn || worker.is_full(&work) {
             break;
         }
     }
@@ -369,7 +374,7 @@ impl Part {
         }
         *match outcome.kind {
             Kind::Missing => &mut outcomes.missing,
-            Kind::NotReached | Kind::Unreadable | Kind::Later { .. } => &mut outcomes.unreadable,
+            Kind::NotReached | Kind::Unreadable | Kind::AwaitsTurn | Kind::Later { .. } => &mut outcomes.unreadable,
             Kind::Malformed => &mut outcomes.malformed,
             Kind::Copied => &mut outcomes.copied,
             Kind::Judged(Integrity::Verified) => &mut outcomes.verified,
@@ -419,6 +424,8 @@ struct AtHand<'a> {
     log: &'a PlannedLog,
     key: &'a str,
     stored: &'a [u8],
+    /// Whether all batches before its own were put.
+    at_turn: bool,
 }
 
 thread_local! {
@@ -456,10 +463,14 @@ impl<K: LogSink> Worker<K> {
     fn process_all(&self, fetched: Vec<Option<Fetched>>, mut work: Work<K::Batch>) -> Result<Work<K::Batch>, K::Error> {
         for log in fetched {
             let outcome = match log {
-                Some(log) => self.process(log, work.rows.as_mut())?,
+                Some(log) => self.process(log, work.rows.as_mut(), work.at_turn)?,
                 // The default is a log that the stopped run did not come to.
                 None => LogOutcome::default(),
             };
+            work.awaits_turn = outcome.kind == Kind::AwaitsTurn;
+            if work.awaits_turn {
+                break;
+            }
             work.part.add(outcome, &self.metrics);
             work.next += 1;
             if self.is_full(&work) {
@@ -476,7 +487,7 @@ impl<K: LogSink> Worker<K> {
         Ok(work)
     }
 
-    fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>) -> Result<LogOutcome, K::Error> {
+    fn process(&self, fetched: Fetched, rows: Option<&mut K::Batch>, at_turn: bool) -> Result<LogOutcome, K::Error> {
         let Fetched { at, object, body, permit: _permit } = fetched;
         let (plan, log) = self.log(at);
         if let Some(error) = body.as_ref().err().filter(|_| !self.is_last) {
@@ -500,11 +511,17 @@ impl<K: LogSink> Worker<K> {
                 Err(error) => Err(error.clone()),
             };
             match bytes {
-                Ok(stored) => self.judge(AtHand { plan, log, key: &object.key, stored }, alone, content, rows),
+                Ok(stored) => {
+                    let at_hand = AtHand { plan, log, key: &object.key, stored, at_turn };
+                    self.judge(at_hand, alone, content, rows)
+                }
                 Err(error) => Ok(unread(log, &object.key, &error)),
             }
         });
         let outcome = outcome?;
+        if outcome.kind == Kind::AwaitsTurn {
+            return Ok(outcome);
+        }
         Metrics::add(&self.metrics.logs, 1);
         Metrics::add(&self.metrics.stored_bytes, outcome.stored_bytes);
         Metrics::add(&self.metrics.inflated_bytes, outcome.inflated_bytes);
@@ -520,10 +537,14 @@ impl<K: LogSink> Worker<K> {
         content: &mut Content,
         rows: Option<&mut K::Batch>,
     ) -> Result<LogOutcome, K::Error> {
-        let AtHand { plan, log, key, stored } = at_hand;
+        let AtHand { plan, log, key, stored, at_turn } = at_hand;
         let inflated = gunzip::inflate(stored, self.memory.ordinary(), content);
         if !inflated.over_cap {
             return self.judge_content(at_hand, &inflated, content, rows);
+        }
+        if rows.is_some() && !at_turn {
+            // Its rows can be put at once then, and those of others like it do not pile up beside them.
+            return Ok(LogOutcome { kind: Kind::AwaitsTurn, ..LogOutcome::default() });
         }
         let _alone = alone.unwrap_or_else(|| self.memory.alone());
         let mut large = std::mem::take(content);
@@ -537,7 +558,7 @@ impl<K: LogSink> Worker<K> {
 
     fn judge_content(
         &self,
-        AtHand { plan, log, key, stored }: AtHand<'_>,
+        AtHand { plan, log, key, stored, .. }: AtHand<'_>,
         inflated: &Inflated,
         content: &[u8],
         rows: Option<&mut K::Batch>,

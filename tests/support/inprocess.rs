@@ -161,7 +161,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
         retry: setup.retry,
         concurrency: setup.concurrency,
         max_memory: 64 << 20,
-        memory: Arc::new(trailproof::pipeline::memory::Memory::of(64 << 20, 1)),
+        memory: Arc::new(trailproof::pipeline::memory::Memory::of(64 << 20, setup.threads)),
         workers: pool.clone(),
         requests: Arc::new(Semaphore::new(setup.concurrency)),
         metrics: Arc::new(Metrics::default()),
