@@ -21,7 +21,7 @@ use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use tokio::sync::OnceCell;
 
-pub(super) use self::credentials::Renewed;
+pub(super) use self::credentials::{NOT_RENEWED, Renewed};
 use self::settings::Settings;
 use self::tls::Trust;
 use super::SourceError;

@@ -28,6 +28,9 @@ use crate::source::SourceError;
 /// How long before they end credentials are renewed.
 const MARGIN: Duration = Duration::from_secs(300);
 
+/// How the SDK's clients are told that credentials which were had cannot be renewed: a fault that may pass.
+pub(in crate::source) const NOT_RENEWED: &str = "credentials that were had cannot be renewed";
+
 /// The shortest time between two renewals.
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -80,9 +83,22 @@ impl Renewed {
     /// What it means that credentials cannot be had: a source that has given some, and does not now, may give some again.
     pub(in crate::source) fn failure(&self, error: &CredentialsError) -> SourceError {
         let detail = super::chain(error);
-        match self.0.had_any.load(Ordering::Relaxed) {
+        match self.had_any() {
             true => SourceError::Unavailable { detail },
             false => SourceError::Denied { detail },
+        }
+    }
+
+    fn had_any(&self) -> bool {
+        self.0.had_any.load(Ordering::Relaxed)
+    }
+
+    /// The same failure, in words that tell whether there were credentials before.
+    fn worded(&self, error: CredentialsError) -> CredentialsError {
+        if self.had_any() {
+            CredentialsError::provider_error(format!("{NOT_RENEWED}: {}", super::chain(&error)))
+        } else {
+            error
         }
     }
 
@@ -175,7 +191,7 @@ impl ProvideCredentials for Renewed {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.get())
+        future::ProvideCredentials::new(async { self.get().await.map_err(|error| self.worded(error)) })
     }
 }
 
@@ -279,6 +295,17 @@ mod tests {
             assert_eq!(renewed.get().await.is_ok(), life.is_some());
             let failure = renewed.failure(&CredentialsError::provider_error("no"));
             assert!(format!("{failure:?}").starts_with(after), "{failure:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn clients_of_the_sdk_are_told_whether_there_were_credentials_before() {
+        let source = Source { life: None, asked: Arc::default() };
+        let renewed = Renewed::new(SharedCredentialsProvider::new(source), SharedTimeSource::new(Clock::default()));
+        for had_any in [false, true] {
+            renewed.0.had_any.store(had_any, Ordering::Relaxed);
+            let told = crate::source::aws::chain(&renewed.provide_credentials().await.expect_err("no credentials"));
+            assert_eq!(told.contains(NOT_RENEWED), had_any, "{told}");
         }
     }
 

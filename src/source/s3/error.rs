@@ -3,6 +3,7 @@
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::source::SourceError;
+use crate::source::aws::NOT_RENEWED;
 
 /// Status and code decide, the code first: S3 answers 403 for refused and for archived objects alike.
 pub(in crate::source) fn map<E, R>(failure: SdkError<E, R>, place: &str) -> SourceError
@@ -22,7 +23,9 @@ where
         }
         other => {
             let detail = chain(&other);
-            if detail.contains("credentials") || detail.contains("credential") {
+            if detail.contains(NOT_RENEWED) {
+                SourceError::Unavailable { detail }
+            } else if detail.contains("credential") {
                 SourceError::Denied { detail }
             } else {
                 unanswered(detail, matches!(other, SdkError::TimeoutError(_)))
