@@ -4,7 +4,7 @@
 //! turn ─▶ attempt ─┬─ served ──────────────────────────────────────────▶ answer
 //!   ▲              ├─ refused for good ────────────────────────────────▶ error
 //!   │              ├─ not there: asked once more ─▶ still not ─────────▶ missing
-//!   └─ pause ◀─────┴─ may pass: some attempts; more time where the service refuses everyone
+//!   └─ pause ◀─────┴─ may pass: some attempts; more time while no one is served
 //! ```
 //!
 //! A fault that passes is not made final: S3 refuses for minutes while it makes room. A fault that stays does not stall the
@@ -32,11 +32,14 @@ pub struct Patience {
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,
-    /// How long a service that serves no one is asked again.
+    /// How long a service that serves no one, or is not to be reached, is asked again.
     pub refusal: Duration,
     /// What a run may lose by waiting for faults that stay.
     pub in_vain: Duration,
 }
+
+/// Attempts at what can be done without.
+const BRIEF: u32 = 5;
 
 /// Attempts at anything once a run has lost what it may.
 const ATTEMPTS_WHEN_LOST: u32 = 2;
@@ -71,7 +74,7 @@ impl Patience {
     /// For a question that can be done without: five attempts over some seconds at most.
     #[must_use]
     pub fn brief(self) -> Self {
-        Self { attempts: self.attempts.min(5), refusal: Duration::ZERO, ..self }
+        Self { attempts: self.attempts.min(BRIEF), refusal: Duration::ZERO, ..self }
     }
 }
 
@@ -85,7 +88,7 @@ struct Shared {
     pace: Pace,
     served: AtomicU64,
     random: AtomicU64,
-    lost: Mutex<Lost>,
+    lost: Arc<Mutex<Lost>>,
 }
 
 /// Time that went by, since the run began, while something was waited for in vain.
@@ -118,16 +121,39 @@ impl Retry {
             pace: Pace::new(),
             served: AtomicU64::new(0),
             random: AtomicU64::new(RandomState::new().hash_one(0)),
-            lost: Mutex::default(),
+            lost: Arc::default(),
         };
         Self(Arc::new(shared))
+    }
+
+    /// The same for another service that can be done without: its rate is its own, and what is lost by waiting counts
+    /// together.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let Shared { patience, pace, random, lost, .. } = &*self.0;
+        let random = AtomicU64::new(random.fetch_add(1, Ordering::Relaxed));
+        let patience = Patience { attempts: patience.attempts.min(BRIEF), ..*patience };
+        let (pace, lost) = (pace.apart(), Arc::clone(lost));
+        Self(Arc::new(Shared { patience, pace, served: AtomicU64::new(0), random, lost }))
     }
 
     /// Calls `attempt` until it succeeds, fails for good, or patience is at its end.
     ///
     /// # Errors
     /// The last attempt's error. [`SourceError::Missing`] only when two attempts said so.
-    pub async fn run<T, F, Fut>(&self, mut attempt: F) -> Result<T, SourceError>
+    pub async fn run<T, F, Fut>(&self, attempt: F) -> Result<T, SourceError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, SourceError>>,
+    {
+        self.run_until(&Stop::default(), attempt).await
+    }
+
+    /// The same, without another attempt once a stop was asked for. An attempt that is under way is not cut short.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_until<T, F, Fut>(&self, stop: &Stop, mut attempt: F) -> Result<T, SourceError>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, SourceError>>,
@@ -143,8 +169,13 @@ impl Retry {
                 Err(error) => error,
             };
             match self.0.pause_after(&error, &mut trouble) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error),
+                Some(pause) if !stop.is_asked() => {
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = stop.wait() => return Err(error),
+                    }
+                }
+                _ => return Err(error),
             }
         }
     }
@@ -164,12 +195,17 @@ impl Shared {
         if !error.is_transient() {
             return None;
         }
-        let is_refusal = matches!(error, SourceError::Unavailable { .. });
-        if is_refusal {
+        if matches!(error, SourceError::Unavailable { .. }) {
             self.pace.refused(served);
         }
         let attempts = if self.is_lost() { ATTEMPTS_WHEN_LOST } else { self.patience.attempts };
-        let serves_no_one = is_refusal && served == trouble.served && !self.is_lost();
+        let is_down = match error {
+            SourceError::Unavailable { .. } => true,
+            // Where nobody ever answered, the address may be wrong.
+            SourceError::Unreachable { .. } => served > 0,
+            _ => false,
+        };
+        let serves_no_one = is_down && served == trouble.served && !self.is_lost();
         let is_early = now.saturating_sub(trouble.since) < self.patience.refusal;
         if trouble.attempts < attempts || serves_no_one && is_early {
             return Some(self.pause(trouble.attempts));
@@ -261,6 +297,10 @@ mod tests {
         SourceError::Broken { detail: "reset".into() }
     }
 
+    fn unreachable() -> SourceError {
+        SourceError::Unreachable { detail: "no route".into() }
+    }
+
     fn refused() -> SourceError {
         SourceError::Unavailable { detail: "SlowDown".into() }
     }
@@ -284,13 +324,37 @@ mod tests {
     #[tokio::test]
     async fn a_service_that_serves_no_one_is_waited_for() {
         let long = Retry::new(Patience { refusal: Duration::from_secs(600), ..patience() });
-        assert_eq!(tries(&long, refused(), 40).await, (41, Ok(())));
-        // An object that is refused while others are served gets its attempts only.
-        let outcome = long.run(|| async {
-            long.run(|| async { Ok(()) }).await?;
-            Err::<(), _>(refused())
+        for error in [refused(), unreachable()] {
+            assert_eq!(tries(&long, error.clone(), 40).await, (41, Ok(())));
+            // An object that fails while others are served gets its attempts only.
+            let outcome = long.run(|| async {
+                long.run(|| async { Ok(()) }).await?;
+                Err::<(), _>(error.clone())
+            });
+            assert_eq!(outcome.await, Err(error));
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_never_answered_and_what_breaks_by_itself_get_their_attempts_only() {
+        let long = Retry::new(Patience { refusal: Duration::from_secs(600), ..patience() });
+        assert_eq!(tries(&long, unreachable(), 40).await, (3, Err(unreachable())));
+        assert_eq!(tries(&long, refused(), 1).await, (2, Ok(())));
+        assert_eq!(tries(&long, broken(), 40).await, (3, Err(broken())));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_served_apart_has_its_own_patience_and_the_same_loss() {
+        let retry = Retry::new(Patience { refusal: Duration::from_secs(600), ..patience() });
+        // That others are served by another service says nothing of this one.
+        let (tried, apart) = (AtomicU32::new(0), retry.apart());
+        let outcome = apart.run(|| async {
+            retry.run(|| async { Ok(()) }).await?;
+            if tried.fetch_add(1, Ordering::Relaxed) < 40 { Err(refused()) } else { Ok(()) }
         });
-        assert_eq!(outcome.await, Err(refused()));
+        assert_eq!(outcome.await, Ok(()));
+        retry.0.lose(Duration::ZERO, Duration::from_secs(1000));
+        assert_eq!(tries(&apart, refused(), 9).await, (2, Err(refused())));
     }
 
     #[tokio::test]
@@ -320,6 +384,24 @@ mod tests {
             assert!(pauses.iter().all(|pause| *pause <= bound), "{pauses:?}");
             assert!(pauses.iter().any(|pause| *pause > bound / 2) && pauses.iter().any(|pause| *pause < bound / 2));
         }
+    }
+
+    #[tokio::test]
+    async fn no_attempt_follows_a_stop() {
+        let hour = Duration::from_secs(3600);
+        let retry = Retry::new(Patience { first_pause: hour, longest_pause: hour, ..patience() });
+        let (stop, tried) = (Stop::default(), AtomicU32::new(0));
+        let attempt = || async {
+            tried.fetch_add(1, Ordering::Relaxed);
+            Err::<(), _>(refused())
+        };
+        let asking = async {
+            tokio::task::yield_now().await;
+            stop.ask();
+        };
+        let (outcome, ()) = tokio::join!(retry.run_until(&stop, attempt), asking);
+        assert_eq!((outcome, retry.run_until(&stop, attempt).await), (Err(refused()), Err(refused())));
+        assert_eq!(tried.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

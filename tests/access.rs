@@ -161,7 +161,7 @@ fn table() -> Vec<Row> {
         ),
         row(
             "--role-arn",
-            "+",
+            "+ AWS_ENDPOINT_URL_STS={B}",
             "",
             "--role-arn arn:aws:iam::111122223333:role/r --endpoint-url {A}",
             "role-key",
@@ -289,6 +289,22 @@ fn each_setting_holds_for_the_archive_the_table_and_the_keys() {
             let expected = if row.keys == letter { vec![(row.who.to_owned(), "us-east-1".to_owned())] } else { vec![] };
             assert_eq!(askers(&heard, "keys"), expected, "{name}: keys at {letter}");
         }
+    }
+}
+
+#[test]
+fn a_role_is_taken_on_at_sts_and_not_where_the_buckets_are() {
+    for variable in ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"] {
+        let (buckets, sts) = (server(), server());
+        let args = format!(
+            "verify s3://{BUCKET} --format json --role-arn arn:aws:iam::111122223333:role/r --endpoint-url {}",
+            buckets.url()
+        );
+        let answer = Home::new("", CREDENTIALS).run(&words(&args), &[(variable.to_owned(), sts.url())]);
+        assert_eq!(answer.code, 0, "{variable}: {}", answer.stderr);
+        assert!(buckets.store.heard().iter().all(|one| one.access_key == "role-key"), "{variable}");
+        let asked: Vec<_> = sts.store.heard().into_iter().map(|one| (one.of, one.access_key)).collect();
+        assert_eq!(asked, [(String::new(), "other-key".to_owned())], "{variable}");
     }
 }
 

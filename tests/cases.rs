@@ -13,7 +13,15 @@ fn cases() -> Vec<Case> {
         .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
         .collect();
     assert_eq!(cases.len(), 51);
-    cases
+    cases.into_iter().map(without_cloudtrails_word).collect()
+}
+
+/// Neither a file of keys nor a test server is CloudTrail: neither can say that there is no such key.
+fn without_cloudtrails_word(case: Case) -> Case {
+    match case.id.as_str() {
+        "D10" => Case { want: "inconclusive".to_owned(), ..case },
+        _ => case,
+    }
 }
 
 fn check(cases: Vec<Case>, run: impl Fn(&Case) -> Answer) {
@@ -34,10 +42,8 @@ mod needs_shared {
     #[test]
     #[ignore = "needs ../shared"]
     fn every_case_from_a_directory_ends_in_the_severity_it_should() {
-        let mut cases: Vec<Case> = cases().into_iter().filter(|case| !case.needs_s3()).collect();
-        // A file of keys cannot say that there is no such key; through S3, CloudTrail is asked.
-        cases.iter_mut().filter(|case| case.id == "D10").for_each(|case| case.want = "inconclusive".to_owned());
-        check(cases, |case| {
+        let cases = cases().into_iter().filter(|case| !case.needs_s3());
+        check(cases.collect(), |case| {
             let archive = Archive::new();
             for object in &case.objects {
                 archive.put(&object.key, &object.body(), &object.metadata);

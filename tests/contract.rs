@@ -95,14 +95,14 @@ async fn holds_the_contract<S: Source>(source: &S, bucket: &str) {
 
     for (key, body, metadata) in objects() {
         let place = object(bucket, &key);
-        assert_eq!(bytes(source.read(&place).await).await.as_ref(), Ok(&body), "{key}");
-        let (read, told) = source.read_digest(&place).await.unwrap();
+        assert_eq!(bytes(source.read(&place, u64::MAX).await).await.as_ref(), Ok(&body), "{key}");
+        let (read, told) = source.read_digest(&place, u64::MAX).await.unwrap();
         assert_eq!(bytes(Ok(read)).await.as_ref(), Ok(&body), "{key}");
         let expected = DigestMetadata::from_pairs(metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         assert_eq!(told, expected, "{key}");
     }
     let gone = object(bucket, "a/gone");
-    assert_eq!(bytes(source.read(&gone).await).await, Err(SourceError::Missing));
+    assert_eq!(bytes(source.read(&gone, u64::MAX).await).await, Err(SourceError::Missing));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_directory_holds_the_contract() {
     let source = Directory::open(&archive.bucket()).unwrap();
     holds_the_contract(&source, "").await;
     let outside = object("", "../keys.json");
-    assert_eq!(bytes(source.read(&outside).await).await, Err(SourceError::Missing));
+    assert_eq!(bytes(source.read(&outside, u64::MAX).await).await, Err(SourceError::Missing));
     assert!(matches!(Directory::open(Path::new("no/such/place")), Err(SourceError::NoSuchPlace { .. })));
 }
 
@@ -155,9 +155,9 @@ async fn each_refusal_and_each_broken_transfer_is_told_for_what_it_is() {
         (Fault::Reset, "Broken"),
     ] {
         server.store.fail("k", fault.clone(), 1);
-        let told = format!("{:?}", source.read(&object(BUCKET, "k")).await.err().unwrap());
+        let told = format!("{:?}", source.read(&object(BUCKET, "k"), u64::MAX).await.err().unwrap());
         assert!(told.starts_with(kind), "{fault:?}: {told}");
-        assert_eq!(bytes(source.read(&object(BUCKET, "k")).await).await.map(|body| body.len()), Ok(100_000));
+        assert_eq!(bytes(source.read(&object(BUCKET, "k"), u64::MAX).await).await.map(|body| body.len()), Ok(100_000));
     }
 }
 
@@ -170,7 +170,7 @@ async fn what_passes_on_a_later_attempt_is_read_whole() {
     for fault in [Fault::Code("SlowDown"), Fault::Cut, Fault::Reset] {
         server.store.fail("k", fault, 2);
         let place = object(BUCKET, "k");
-        let body = retry.run(|| source.read(&place)).await;
+        let body = retry.run(|| source.read(&place, u64::MAX)).await;
         assert_eq!(bytes(body).await.map(|body| body.len()), Ok(100_000));
     }
 }
@@ -188,4 +188,30 @@ async fn every_page_of_public_keys_is_read() {
     let fingerprints: Vec<String> = keys.iter().map(|key| key.fingerprint.clone()).collect();
     assert_eq!(fingerprints, (0..3).map(|n| format!("{n:032x}")).collect::<Vec<_>>());
     assert_eq!(keys[0].der, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn public_keys_that_go_on_in_a_circle_are_none() {
+    let server = Server::start(10);
+    let key = |n: usize| serde_json::json!({"Value": "AAEC", "Fingerprint": format!("{n:032x}")});
+    server.store.set_keys((0..3).map(key).collect());
+    server.store.turn_keys();
+    let region = "eu-west-1".parse().unwrap();
+    let then: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+    let fetched = aws(&server).await.public_keys(&region, then, then).await;
+    let detail = "CloudTrail's list of keys goes on for 1000 pages, or in a circle".to_owned();
+    assert_eq!(fetched, Err(SourceError::Other { detail }));
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_told_as_unreachable() {
+    let server = Server::start(10);
+    server.store.make_bucket(BUCKET);
+    let source = S3Source::connect(&aws(&server).await, BUCKET).await.unwrap();
+    let access = aws(&server).await;
+    drop(server);
+    let gone = format!("{:?}", source.read(&object(BUCKET, "k"), 1).await.err().unwrap());
+    assert!(gone.starts_with("Unreachable"), "{gone}");
+    let gone = format!("{:?}", S3Source::connect(&access, BUCKET).await.err().unwrap());
+    assert!(gone.starts_with("Unreachable"), "{gone}");
 }

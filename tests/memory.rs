@@ -4,17 +4,23 @@
 //! run of the real command over it. `cargo test --test memory -- --nocapture` prints the table.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::chain::{ACCOUNT, Chain};
+use crate::support::inprocess::{self, Memory, NoService, Setup};
 use crate::support::s3::{BUCKET, Server};
 use crate::support::{Archive, ids};
 use serde_json::Value;
+use trailproof::pipeline::logs::{LogContent, LogSink};
+use trailproof::source::DigestMetadata;
+use trailproof_proof::report::Records;
 
 const MIB: usize = 1 << 20;
 
@@ -405,17 +411,8 @@ fn texts_of_digests_do_not_fill_the_report() {
     table.row("2,000 with each field as long as it may be", &digests(bodies), "verify", &["--format", "json"]);
 }
 
-#[test]
-fn bodies_over_s3_take_their_share() {
-    let table = Table::new(512);
-    let server = Server::start(1000);
-    let head = digest_head(0, "", "");
-    for number in 0..32 {
-        // Stored as it is, without gzip: what is fetched is what is held.
-        let mut body = head.clone().into_bytes();
-        body.resize(16 * MIB, b' ');
-        server.store.put(BUCKET, &digest_key(number), body, BTreeMap::new());
-    }
+/// Verifies what lies in a server.
+fn over_s3(table: &Table, name: &str, server: &Server) -> Value {
     let kept = tempfile::tempdir().unwrap();
     let (address, url) = (format!("s3://{BUCKET}"), server.url());
     let args = ["verify", &address, "--endpoint-url", &url, "--max-memory", "512MiB"];
@@ -425,8 +422,56 @@ fn bodies_over_s3_take_their_share() {
         ("AWS_REGION", "us-east-1"),
         ("XDG_DATA_HOME", kept.path().to_str().unwrap()),
     ];
-    let run = measure(&args.map(str::to_owned), &variables);
-    table.judge("verify: 32 digests of 16 MiB over S3", run);
+    table.judge(&format!("verify: {name} over S3"), measure(&args.map(str::to_owned), &variables))
+}
+
+/// Digests of 16 MiB, stored as they are, without gzip: what is fetched is what is held.
+fn server_of_digests(count: usize) -> Server {
+    let server = Server::start(1000);
+    let mut body = digest_head(0, "", "").into_bytes();
+    body.resize(16 * MIB, b' ');
+    let body = bytes::Bytes::from(body);
+    for number in 0..count {
+        server.store.put(BUCKET, &digest_key(number), body.clone(), BTreeMap::new());
+    }
+    server
+}
+
+#[test]
+fn bodies_over_s3_take_their_share() {
+    over_s3(&Table::new(512), "32 digests of 16 MiB", &server_of_digests(32));
+}
+
+#[test]
+fn digests_that_are_larger_than_listed_take_their_share() {
+    let server = server_of_digests(64);
+    server.store.list_as(100);
+    let report = over_s3(&Table::new(512), "64 digests of 16 MiB, listed as small", &server);
+    // Read all the same.
+    assert_eq!((&report["digests"]["malformed"], &report["digests"]["unreadable"]), (&64.into(), &0.into()));
+}
+
+#[test]
+fn logs_whose_size_nothing_tells_take_their_share() {
+    let (count, body) = (24, bytes::Bytes::from(noise(48 * MIB)));
+    let key = |number: usize| Chain::new().log_key("2026-01-02T17:50:00Z".parse().unwrap(), &format!("n{number:015}"));
+    let chain = Chain::with(move |_, draft| {
+        let entries = (0..count).map(|number| {
+            serde_json::json!({"s3Bucket": BUCKET, "s3Object": key(number), "hashValue": "0".repeat(64),
+                               "hashAlgorithm": "SHA-256", "newestEventTime": null, "oldestEventTime": null})
+        });
+        draft.logs.clear();
+        draft.fields.insert("logFiles".into(), entries.collect());
+    });
+    let server = Chain { hours: 1, ..chain }.build().serve();
+    server.store.hide("_n0");
+    for number in 0..count {
+        server.store.put(BUCKET, &key(number), body.clone(), BTreeMap::new());
+    }
+    let report = over_s3(&Table::new(512), "24 logs of 48 MiB that are not listed", &server);
+    // Read all the same.
+    let logs = &report["logs"];
+    assert_eq!((&logs["altered"], &logs["unreadable"]), (&count.into(), &0.into()), "{}", report["findings"][0]);
 }
 
 #[test]
@@ -465,4 +510,69 @@ fn names_take_no_more_than_they_are_long() {
     }
     archive.put_keys(&serde_json::json!({"PublicKeyList": [crate::support::chain::KEY.listed()]}));
     table.row("20,000 long names, 2,000 folders of others", &archive, "verify", &[]);
+}
+
+/// A table that counts large logs whose rows are held at once.
+#[derive(Default)]
+struct Held {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    taken: AtomicUsize,
+}
+
+/// Content that no worker holds at any time.
+const LARGE: usize = 6 * MIB;
+
+impl LogSink for Held {
+    type Error = Infallible;
+    type Batch = usize;
+
+    fn begin(&self) -> usize {
+        0
+    }
+
+    fn take(&self, batch: &mut usize, log: &LogContent<'_>) -> Result<Records, Infallible> {
+        if log.content.len() >= LARGE {
+            *batch += 1;
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            self.most.fetch_max(self.now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+        Ok(Records::default())
+    }
+
+    fn end(&self, _: &mut usize) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn put(&self, mut batch: usize) -> Result<(), Infallible> {
+        self.put_part(&mut batch)
+    }
+
+    fn is_full(&self, batch: &usize) -> bool {
+        *batch > 0
+    }
+
+    fn put_part(&self, batch: &mut usize) -> Result<(), Infallible> {
+        self.now.fetch_sub(std::mem::take(batch), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn rows_of_large_logs_do_not_pile_up_however_many_workers_there_are() {
+    let mut source = Memory::empty();
+    for day in 1..=8 {
+        for name in ["small", "large", "later"] {
+            let minute = format!("2026-01-{day:02}T18:01:00Z").parse().unwrap();
+            let key = Chain::new().log_key(minute, &format!("{name}{day:011}"));
+            let body = Bomb::new().fill(" ", if name == "large" { LARGE } else { 1 }).end();
+            source.objects.insert(key, (body.into(), DigestMetadata::default()));
+        }
+    }
+    let (held, setup) = (Arc::new(Held::default()), Setup { threads: 5, ..Setup::default() });
+    let keys = inprocess::keys::<NoService>(&[]);
+    let report = inprocess::report_to(source, BUCKET, &keys, setup, Some(held.clone()));
+    let report = inprocess::runtime().block_on(report).unwrap();
+    assert_eq!(report.logs.listed, 24);
+    assert_eq!((held.taken.load(Ordering::Relaxed), held.most.load(Ordering::Relaxed)), (8, 1));
 }

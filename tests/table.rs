@@ -325,3 +325,29 @@ fn a_table_that_cannot_be_completed_in_s3_leaves_no_object_and_no_upload() {
         assert_eq!(server.store.open_uploads(), 0, "{at}");
     }
 }
+
+#[test]
+fn an_object_whose_answer_was_lost_is_known_again() {
+    let part = "some/where/events/event_date=2026-02-28/part-00000.parquet";
+    for at in [part, "some/where/report.json", "some/where/.trailproof-claim"] {
+        for lost in [1, 2] {
+            let server = Server::start(100);
+            server.store.fail(&format!("{at}?answered"), Fault::Reset, lost);
+            let answer = scan_to_s3(&server, &[]);
+            assert_eq!(answer.code, 0, "{at}, {lost}: {}", answer.stderr);
+            let objects = server.store.objects(TABLES);
+            assert_eq!(objects.len(), 3, "{at}, {lost}: {:?}", objects.keys());
+        }
+    }
+}
+
+#[test]
+fn a_table_waits_for_a_service_that_refuses_it_for_a_while() {
+    let part = "some/where/events/event_date=2026-02-28/part-00000.parquet";
+    for at in [part.to_owned(), format!("{part}?complete")] {
+        let server = Server::start(100);
+        server.store.fail(&at, Fault::Code("SlowDown"), 10);
+        let answer = scan_to_s3(&server, &[]);
+        assert_eq!(answer.code, 0, "{at}: {}", answer.stderr);
+    }
+}

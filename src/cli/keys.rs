@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::args::FetchArgs;
 use super::text::{counted, plain};
 use super::{Failure, Outcome, config, output};
+use crate::fetch::Retry;
 use crate::pipeline::keys::KeyService as _;
 use crate::source::Purpose;
 use crate::source::aws::{Aws, AwsOptions};
@@ -30,9 +31,9 @@ pub(super) fn fetch(args: FetchArgs) -> Result<Outcome, Failure> {
         let unreachable = |what: &str, error| config::unreachable(what, &error, Purpose::Keys);
         let aws =
             Aws::load(AwsOptions::from(&args.aws)).await.map_err(|error| unreachable("CloudTrail's keys", error))?;
-        let mut keys = Vec::new();
+        let (mut keys, retry) = (Vec::new(), Retry::default().apart());
         for region in &args.region {
-            let fetched = aws.list(region, window).await;
+            let fetched = retry.run(|| aws.list(region, window)).await;
             let fetched = fetched.map_err(|error| unreachable(&format!("CloudTrail's keys of {region}"), error))?;
             if fetched.keys.is_empty() {
                 return Err(Failure::usage(anyhow!("CloudTrail has no keys of {region} for {window}")));

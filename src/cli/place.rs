@@ -5,6 +5,7 @@ use tokio::runtime::Runtime;
 
 use super::values::ArchiveAddress;
 use super::{Failure, config, output};
+use crate::fetch::Patience;
 use crate::pipeline::upload::Bucket;
 use crate::source::Purpose;
 use crate::source::aws::AwsOnDemand;
@@ -26,6 +27,7 @@ impl Place {
         runtime: &Runtime,
         aws: &AwsOnDemand,
         kms_key: Option<String>,
+        patience: Patience,
     ) -> Result<Self, Failure> {
         match address {
             ArchiveAddress::Directory(path) => Ok(Self::Directory(Directory::at(path))),
@@ -37,7 +39,7 @@ impl Place {
                 let destination = connected.map_err(|error| {
                     config::unreachable(&format!("--out {address} cannot be reached"), &error, Purpose::Table)
                 })?;
-                Ok(Self::Bucket(Bucket::new(destination, runtime.handle().clone())))
+                Ok(Self::Bucket(Bucket::new(destination, patience, runtime.handle().clone())))
             }
         }
     }
@@ -47,6 +49,13 @@ impl Place {
         match self {
             Self::Directory(directory) => Box::new(directory.clone()),
             Self::Bucket(bucket) => Box::new(bucket.clone()),
+        }
+    }
+
+    /// Lets nobody wait any longer for what may pass: the run is to stop.
+    pub(super) fn stop(&self) {
+        if let Self::Bucket(bucket) = self {
+            bucket.stop();
         }
     }
 

@@ -52,6 +52,11 @@ impl Pace {
         }
     }
 
+    /// The pace of another service, by the same clock.
+    pub(super) fn apart(&self) -> Self {
+        Self { began: self.began, ..Self::new() }
+    }
+
     /// Time since the beginning.
     pub(super) fn now(&self) -> Duration {
         self.began.elapsed()
@@ -66,12 +71,13 @@ impl Pace {
         loop {
             let now = self.now();
             let rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner).allowed(now);
-            let next = *last + rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
-            if now >= next || is_hopeless() {
-                *last = now;
-                return;
+            match wait(*last, now, rate) {
+                Err(pause) if !is_hopeless() => tokio::time::sleep(pause).await,
+                turn => {
+                    *last = turn.unwrap_or(now);
+                    return;
+                }
             }
-            tokio::time::sleep((next - now).min(LOOK)).await;
         }
     }
 
@@ -81,6 +87,14 @@ impl Pace {
         rate.refused(self.now(), served);
         self.is_limited.store(rate.cut.is_some(), Ordering::Relaxed);
     }
+}
+
+/// When the turn is that follows the last, for which it may be late; or how long to wait until then.
+///
+/// A turn that came late, because timers do, is not lost: those behind it come the sooner, for as much as [`LOOK`].
+fn wait(last: Duration, now: Duration, rate: Option<f64>) -> Result<Duration, Duration> {
+    let next = last + rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+    if now < next { Err((next - now).min(LOOK)) } else { Ok(next.max(now.saturating_sub(LOOK))) }
 }
 
 /// The rate, by the time since the beginning.
@@ -182,6 +196,31 @@ mod tests {
         let asked = ask(&mut rate, |second| if (10..20).contains(&second) { 0 } else { 5000 }, 2000.0, 45);
         assert!(asked[17].1 < 20, "what serves nothing is left in peace: {asked:?}");
         assert_eq!(asked[44], (2000, 0), "{asked:?}");
+    }
+
+    /// Turns in ten seconds, the first five of which nobody asks, with a timer that is up to a millisecond late.
+    fn turns(rate: f64) -> u64 {
+        let (mut last, mut turns) = (Duration::ZERO, 0);
+        let (mut now, end) = (Duration::from_secs(5), Duration::from_secs(10));
+        while now < end {
+            match wait(last, now, Some(rate)) {
+                Ok(turn) => {
+                    last = turn;
+                    turns += 1;
+                }
+                Err(pause) => now = Duration::from_millis((now + pause).as_millis() as u64 + 1),
+            }
+        }
+        turns
+    }
+
+    #[test]
+    fn turns_come_at_the_rate_however_coarse_the_timer_is() {
+        for rate in [10.0, 700.0, 3500.0, 20_000.0] {
+            let (turns, whole) = (turns(rate) as f64, 5.0 * rate);
+            // What went by unused makes up for a tenth of a second at most.
+            assert!((0.99 * whole..=whole + rate / 10.0 + 2.0).contains(&turns), "{turns} at {rate}");
+        }
     }
 
     #[test]

@@ -111,7 +111,8 @@ pub async fn judge<S: Source, K: KeyService>(
     let mut group = Group { digests, outside, remembered, ..Group::default() };
     let mut ring = Arc::new(KeyRing::default());
     for round in 0..=MAX_ROUNDS {
-        ring = Arc::new(keys.for_group(context, &place.region, &group, &mut findings).await);
+        let at_hand = Arc::unwrap_or_clone(ring);
+        ring = Arc::new(keys.for_group(context, &place.region, &group, at_hand, &mut findings).await);
         let (of_place, at_hand) = (place.clone(), ring.clone());
         group = context
             .compute(move || {
@@ -229,7 +230,7 @@ async fn read_all<S: Source>(
 /// Reads those digests once more that could not be read for a fault that passes: it may have, since.
 async fn read_passing_again<S: Source>(context: &Context<S>, unsigned: &Unsigned<'_>, digests: &mut [DigestObject]) {
     let again = digests.iter_mut().filter(|digest| digest.failed_in_passing()).map(|digest| async {
-        let read = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+        let read = read_one(context, digest.name.clone(), digest.place.clone(), digest.listed_size).await;
         *digest = unsigned.admit(read);
     });
     stream::iter(again).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
@@ -239,7 +240,7 @@ async fn read_passing_again<S: Source>(context: &Context<S>, unsigned: &Unsigned
 async fn read_again<S: Source>(context: &Context<S>, group: &mut Group) {
     let wanted = group.digests.iter_mut().filter(|digest| digest.is_wanted_again());
     let reads = wanted.map(|digest| async move {
-        let again = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
+        let again = read_one(context, digest.name.clone(), digest.place.clone(), digest.listed_size).await;
         digest.take_listed(again);
     });
     stream::iter(reads).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
@@ -255,7 +256,7 @@ pub(super) async fn is_signed<S: Source, K: KeyService>(
 ) -> bool {
     let digest = read_one(context, name, recorded, 0).await;
     let mut group = Group { digests: vec![digest], ..Group::default() };
-    let ring = keys.for_group(context, &place.region, &group, &mut Vec::new()).await;
+    let ring = keys.for_group(context, &place.region, &group, KeyRing::default(), &mut Vec::new()).await;
     let place = place.clone();
     let check = move || {
         group.check(&place, &ring);
@@ -264,6 +265,7 @@ pub(super) async fn is_signed<S: Source, K: KeyService>(
     context.compute(check).await
 }
 
+/// Reads a digest of this size as listed; 0 where nothing lists it.
 pub(super) async fn read_one<S: Source>(
     context: &Context<S>,
     name: DigestName,
@@ -276,23 +278,39 @@ pub(super) async fn read_one<S: Source>(
     if context.is_cancelled() {
         return DigestObject::unreadable(name, place, SourceError::Other { detail: "the run was stopped".into() });
     }
-    let _share = if S::IS_LOCAL { None } else { context.memory.admit(size).await };
+    let mut room = context.memory.room(size);
+    let mut digest = loop {
+        let _share = if S::IS_LOCAL { None } else { context.memory.admit(room).await };
+        match fetch(context, &place, room).await {
+            // Larger than was known: once more, with all the room that there is for a digest.
+            Err(SourceError::TooLarge { .. }) if room < MAX_STORED => room = MAX_STORED,
+            Err(error) => break DigestObject::unreadable(name, place, error),
+            Ok((body, metadata)) => {
+                let (moves, memory) = (context.moves.clone(), context.memory.clone());
+                let read = move || inflate_and_parse(name, place, &body, metadata, &moves, &memory);
+                break context.compute(read).await;
+            }
+        }
+    };
+    digest.listed_size = size;
+    digest
+}
+
+async fn fetch<S: Source>(
+    context: &Context<S>,
+    place: &Recorded,
+    limit: u64,
+) -> Result<(Body, DigestMetadata), SourceError> {
     let object = ObjectRef { bucket: place.bucket.as_str().into(), key: place.key.clone() };
     let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
     let read = spawn(async move {
         let attempt = || async {
             let _permit = requests.acquire().await;
-            source.read_digest(&object).await
+            source.read_digest(&object, limit).await
         };
         retry.run(attempt).await
     });
-    match context.unless_stopped(read).await {
-        Err(error) => DigestObject::unreadable(name, place, error),
-        Ok((body, metadata)) => {
-            let (moves, memory) = (context.moves.clone(), context.memory.clone());
-            context.compute(move || inflate_and_parse(name, place, &body, metadata, &moves, &memory)).await
-        }
-    }
+    context.unless_stopped(read).await
 }
 
 /// Makes a digest of its stored bytes. CPU work.

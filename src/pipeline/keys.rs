@@ -8,16 +8,18 @@
 //! Invariants: which times are asked for follows from the names of the listing; what stands in a digest before its
 //! signature holds only says that a key is still wanted. Pieces are bounded by the calendar, not by a count, so no object
 //! can displace the question for another; a piece that fails spoils no other. A key is unknown only where CloudTrail
-//! itself said which keys there were.
+//! itself, at its own endpoint, said which keys there were. Whoever asks first changes nothing: a group has the keys and the
+//! failures of the pieces that its own digests want, whatever others asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use super::Context;
 use super::key_archive::KeyArchive;
+use crate::fetch::Retry;
 use crate::source::aws::endpoint;
 use crate::source::aws::{Aws, AwsOnDemand};
 use crate::source::{Purpose, SourceError};
@@ -36,9 +38,6 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// CloudTrail signs digests since 1 October 2015, when AWS announced log file validation; in seconds.
 const FIRST: i64 = 1_443_657_600;
-
-/// How often a piece is asked for that got no answer: by other accounts, as passing faults pass.
-const ATTEMPTS: u32 = 2;
 
 /// Questions in a row without an answer after which a Region is left alone.
 const SILENCE: u32 = 3;
@@ -73,6 +72,8 @@ pub enum Keys<K> {
 pub struct Service<K> {
     service: K,
     archive: Option<KeyArchive>,
+    /// CloudTrail's rate is not S3's.
+    retry: OnceLock<Retry>,
     /// What time it is: no digest can have been signed much later.
     now: Option<Timestamp>,
     regions: Mutex<BTreeMap<Region, Arc<Mutex<OfRegion>>>>,
@@ -81,20 +82,19 @@ pub struct Service<K> {
 /// What is known of one Region's keys.
 #[derive(Default)]
 struct OfRegion {
-    ring: KeyRing,
-    /// How often pieces were asked for that got no answer; those that got one are not asked for again.
-    asked: BTreeMap<i64, u32>,
+    /// What came of each piece that was asked for: its keys, or why there are none.
+    asked: BTreeMap<i64, Result<KeyRing, Finding>>,
     /// Questions in a row that got no answer.
     silent: u32,
-    /// Why questions got no answer, for whoever then lacks a key.
-    failures: Vec<Finding>,
+    /// Why the Region is left alone.
+    given_up: Option<Finding>,
     kept: Option<Vec<GivenKey>>,
 }
 
 impl<K: KeyService> Keys<K> {
     /// Keys from CloudTrail.
     pub fn service(service: K) -> Self {
-        Self::Service(Service { service, archive: None, now: None, regions: Mutex::default() })
+        Self::Service(Service { service, archive: None, retry: OnceLock::new(), now: None, regions: Mutex::default() })
     }
 
     /// The same, with keys that earlier runs kept and that this one adds to.
@@ -115,17 +115,18 @@ impl<K: KeyService> Keys<K> {
         }
     }
 
-    /// The keys for the digests of a group.
+    /// The keys for the digests of a group, which has these already.
     pub(super) async fn for_group<S>(
         &self,
         context: &Context<S>,
         region: &Region,
         group: &Group,
+        ring: KeyRing,
         findings: &mut Vec<Finding>,
     ) -> KeyRing {
         match self {
             Self::Files(ring) => ring.clone(),
-            Self::Service(service) => service.for_group(context, region, group, findings).await,
+            Self::Service(service) => service.for_group(context, region, group, ring, findings).await,
         }
     }
 }
@@ -136,32 +137,61 @@ impl<K: KeyService> Service<K> {
         context: &Context<S>,
         region: &Region,
         group: &Group,
+        mut ring: KeyRing,
         findings: &mut Vec<Finding>,
     ) -> KeyRing {
         let of_region = self.regions.lock().await.entry(region.clone()).or_default().clone();
         let mut known = of_region.lock().await;
-        let missing = group.missing_keys(&known.ring);
+        let missing = group.missing_keys(&ring);
         let mut by_piece: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
         for WantedKey { fingerprint, window } in &missing {
             by_piece.entry(window.from.as_second().div_euclid(PIECE)).or_default().insert(fingerprint);
         }
+        let mut failures = Vec::new();
         for (piece, fingerprints) in by_piece.into_iter().rev() {
-            let is_wanted = fingerprints.iter().any(|fingerprint| known.ring.find(fingerprint).is_none());
-            let was_asked = known.asked.get(&piece).is_some_and(|&times| times >= ATTEMPTS);
-            if is_wanted
-                && !was_asked
-                && known.silent < SILENCE
-                && let Some(window) = self.window(piece)
-            {
-                let answer = context.unless_stopped(self.service.list(region, window)).await;
-                self.note(region, piece, window, answer, &mut known, findings);
+            let lacks_one = |ring: &KeyRing| fingerprints.iter().any(|one| ring.find(one).is_none());
+            if !lacks_one(&ring) {
+                continue;
+            }
+            let Some(window) = self.window(piece) else { continue };
+            match self.ask(context, region, piece, window, &mut known, findings).await {
+                Ok(answer) => ring.absorb(answer),
+                Err(failure) => failures.push((fingerprints, failure.clone())),
             }
         }
-        self.take_kept(region, &missing, &mut known, findings);
-        if missing.iter().any(|wanted| known.ring.find(&wanted.fingerprint).is_none()) {
-            findings.extend(known.failures.iter().cloned());
+        self.take_kept(region, &missing, &mut ring, &mut known.kept, findings);
+        for (fingerprints, failure) in failures {
+            let is_told = findings.contains(&failure);
+            findings
+                .extend(Some(failure).filter(|_| !is_told && fingerprints.iter().any(|one| ring.find(one).is_none())));
         }
-        known.ring.clone()
+        ring
+    }
+
+    /// What came of a piece, which is asked for once.
+    async fn ask<'k, S>(
+        &self,
+        context: &Context<S>,
+        region: &Region,
+        piece: i64,
+        window: Window,
+        known: &'k mut OfRegion,
+        findings: &mut Vec<Finding>,
+    ) -> Result<&'k KeyRing, &'k Finding> {
+        if !known.asked.contains_key(&piece) {
+            let outcome = match &known.given_up {
+                Some(failure) => Err(failure.clone()),
+                None => {
+                    let retry = self.retry.get_or_init(|| context.retry.apart());
+                    let listing = retry.run(|| self.service.list(region, window));
+                    let answer = context.unless_stopped(listing).await;
+                    self.note(region, window, answer, &mut known.silent, findings)
+                }
+            };
+            known.given_up = outcome.as_ref().err().filter(|_| known.silent >= SILENCE).cloned();
+            known.asked.insert(piece, outcome);
+        }
+        known.asked[&piece].as_ref()
     }
 
     /// The time to ask for a piece; none where no digest can be of it.
@@ -180,46 +210,39 @@ impl<K: KeyService> Service<K> {
     fn note(
         &self,
         region: &Region,
-        piece: i64,
         window: Window,
         answer: Result<KeyAnswer, SourceError>,
-        known: &mut OfRegion,
+        silent: &mut u32,
         findings: &mut Vec<Finding>,
-    ) {
-        match answer {
+    ) -> Result<KeyRing, Finding> {
+        let error = match answer {
             Ok(answer) => {
-                known.silent = 0;
-                known.asked.insert(piece, ATTEMPTS);
-                self.take(region, window, answer, known, findings);
+                *silent = 0;
+                return Ok(self.take(region, window, answer, findings));
             }
-            Err(error) => {
-                known.silent += match error {
-                    // Who is not let in now will not be let in for another time.
-                    SourceError::Denied { .. } | SourceError::Configuration { .. } => SILENCE,
-                    SourceError::Broken { .. } | SourceError::Unavailable { .. } => 1,
-                    // An answer all the same: this time it would not speak of.
-                    _ => 0,
-                };
-                *known.asked.entry(piece).or_default() += 1;
-                let sentence = format!("CloudTrail's public keys for {window} could not be had: {error}");
-                let finding = Finding::new(FindingId::KeyUnavailable, region.as_str(), sentence);
-                known.failures.push(finding.with_optional_hint(error.hint_for(Purpose::Keys)));
-            }
-        }
+            Err(error) => error,
+        };
+        let (silence, of) = match &error {
+            // Who is not let in now will not be let in for another time.
+            SourceError::Denied { .. } | SourceError::Configuration { .. } => (SILENCE, String::new()),
+            error if error.is_transient() => (1, String::new()),
+            // An answer all the same: this time it would not speak of.
+            _ => (0, format!(" for {window}")),
+        };
+        *silent += silence;
+        let sentence = format!("CloudTrail's public keys{of} could not be had: {error}");
+        let finding = Finding::new(FindingId::KeyUnavailable, region.as_str(), sentence);
+        Err(finding.with_optional_hint(error.hint_for(Purpose::Keys)))
     }
 
     /// Takes CloudTrail's keys in, and keeps them where they are CloudTrail's own word.
-    fn take(
-        &self,
-        region: &Region,
-        window: Window,
-        answer: KeyAnswer,
-        known: &mut OfRegion,
-        findings: &mut Vec<Finding>,
-    ) {
+    fn take(&self, region: &Region, window: Window, answer: KeyAnswer, findings: &mut Vec<Finding>) -> KeyRing {
         let KeyAnswer { keys, from } = answer;
-        known.ring.note_answer(window, &keys);
+        let mut ring = KeyRing::default();
         let is_own = endpoint::is_cloudtrails_own(&from.endpoint, region);
+        if is_own {
+            ring.note_answer(window, &keys);
+        }
         let keys = keys.into_iter().map(|key| {
             let provenance = Some(from.clone());
             GivenKey { region: Some(region.clone()), fetched: self.now, provenance, ..key }
@@ -227,13 +250,13 @@ impl<K: KeyService> Service<K> {
         let keys: Vec<GivenKey> = keys.collect();
         for key in &keys {
             let origin = if is_own { Origin::CloudTrail(from.clone()) } else { Origin::Endpoint(from.clone()) };
-            if let Err(error) = known.ring.add(key, origin) {
+            if let Err(error) = ring.add(key, origin) {
                 let sentence = format!("CloudTrail's key {} cannot be used: {error}", key.fingerprint);
                 findings.push(Finding::new(FindingId::KeyFileCorrupt, region.as_str(), sentence));
             }
         }
         if keys.is_empty() {
-            return;
+            return ring;
         }
         if !is_own {
             let sentence =
@@ -245,17 +268,24 @@ impl<K: KeyService> Service<K> {
             let finding = Finding::new(FindingId::KeysNotKept, region.as_str(), sentence);
             findings.push(finding.with_hint("name a folder that can be written with --key-archive"));
         }
+        ring
     }
 
     /// Takes kept keys in for what is still missing. One of unknown origin never stands against CloudTrail's own word.
-    fn take_kept(&self, region: &Region, missing: &[WantedKey], known: &mut OfRegion, findings: &mut Vec<Finding>) {
+    fn take_kept(
+        &self,
+        region: &Region,
+        missing: &[WantedKey],
+        ring: &mut KeyRing,
+        kept: &mut Option<Vec<GivenKey>>,
+        findings: &mut Vec<Finding>,
+    ) {
         let Some(archive) = &self.archive else { return };
         let missing: Vec<&WantedKey> =
-            missing.iter().filter(|wanted| known.ring.find(&wanted.fingerprint).is_none()).collect();
+            missing.iter().filter(|wanted| ring.find(&wanted.fingerprint).is_none()).collect();
         if missing.is_empty() {
             return;
         }
-        let OfRegion { ring, kept, .. } = known;
         let kept = kept.get_or_insert_with(|| match archive.load(region) {
             Ok(keys) => keys,
             Err(error) => {
@@ -337,5 +367,99 @@ impl KeyService for Aws {
 impl KeyService for Arc<AwsOnDemand> {
     async fn list(&self, region: &Region, window: Window) -> Result<KeyAnswer, SourceError> {
         self.get().await?.list(region, window).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fetch::Patience;
+    use crate::pipeline::memory::Memory;
+    use crate::source::DigestMetadata;
+    use trailproof_proof::archive::key::{self, ObjectName};
+    use trailproof_proof::archive::scope::Scope;
+    use trailproof_proof::verify::digest::Recorded;
+    use trailproof_proof::verify::object::DigestObject;
+
+    fn context() -> Context<()> {
+        Context {
+            source: Arc::new(()),
+            scope: Scope::default(),
+            moves: Arc::new([]),
+            checkpoint: Arc::default(),
+            retry: Retry::new(Patience::of(Duration::ZERO)),
+            concurrency: 1,
+            max_memory: 64 << 20,
+            memory: Arc::new(Memory::of(64 << 20, 1)),
+            workers: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread")),
+            requests: Arc::new(tokio::sync::Semaphore::new(1)),
+            metrics: Arc::default(),
+            cancelled: Arc::default(),
+        }
+    }
+
+    /// A digest of this year that names a key.
+    fn naming(year: u16, fingerprint: &str) -> Group {
+        let key = format!(
+            "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/{year}/01/02/111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_{year}0102T180131Z.json.gz"
+        );
+        let ObjectName::Digest(_, name) = key::parse(&key).name else { panic!("a digest's name") };
+        let content = format!(
+            r#"{{"awsAccountId":"111122223333","digestStartTime":"{year}-01-02T17:01:31Z","digestEndTime":"{year}-01-02T18:01:31Z",
+            "digestS3Bucket":"b","digestS3Object":"{key}","digestPublicKeyFingerprint":"{fingerprint}","digestSignatureAlgorithm":"SHA256withRSA",
+            "newestEventTime":null,"oldestEventTime":null,"previousDigestS3Bucket":null,"previousDigestS3Object":null,
+            "previousDigestHashValue":null,"previousDigestHashAlgorithm":null,"previousDigestSignature":null,"logFiles":[]}}"#
+        );
+        let place = Recorded { bucket: "b".into(), key };
+        let digest = DigestObject::read(name, place, content.as_bytes(), DigestMetadata::default(), &[]);
+        Group { digests: vec![digest], ..Group::default() }
+    }
+
+    /// CloudTrail, which gives one key, a damaged one, of 2026; of 2020 it does not speak, and nobody is heard of 2023.
+    struct Scripted;
+
+    impl KeyService for Scripted {
+        async fn list(&self, region: &Region, window: Window) -> Result<KeyAnswer, SourceError> {
+            let year = window.to.to_string()[..4].parse::<u16>().expect("a year");
+            match year {
+                2020 => return Err(SourceError::Other { detail: "no".into() }),
+                2023 => return Err(SourceError::Broken { detail: "reset".into() }),
+                _ => {}
+            }
+            let endpoint = format!("https://cloudtrail.{region}.amazonaws.com");
+            let from = Provenance { endpoint, caller: None };
+            let validity = Some(window);
+            let (region, fetched) = (Some(region.clone()), None);
+            let key = GivenKey { fingerprint: "cd".into(), der: vec![1], region, validity, fetched, provenance: None };
+            Ok(KeyAnswer { keys: vec![key], from })
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_and_failures_are_the_same_whoever_asks_first() {
+        let (context, region): (_, Region) = (context(), "us-east-1".parse().expect("Region"));
+        let years = [2020, 2023, 2026];
+        let told_in = async |order: [usize; 3]| {
+            let keys = Keys::service(Scripted);
+            let mut told = [const { None }; 3];
+            for at in order {
+                let (group, mut findings) = (naming(years[at], "ab"), Vec::new());
+                let ring = keys.for_group(&context, &region, &group, KeyRing::default(), &mut findings).await;
+                let wanted = &group.missing_keys(&ring)[0];
+                told[at] = Some((ring.answered(wanted.window), ring.is_corrupt("cd"), findings));
+            }
+            told.map(|told| told.expect("every group asked"))
+        };
+        let first = told_in([0, 1, 2]).await;
+        assert_eq!(
+            first.each_ref().map(|(answered, corrupt, _)| (*answered, *corrupt)),
+            [(false, false), (false, false), (true, true)]
+        );
+        assert_eq!(first.each_ref().map(|(.., findings)| findings.len()), [1, 1, 1]);
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_eq!(told_in(order).await, first, "{order:?}");
+        }
     }
 }

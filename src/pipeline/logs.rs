@@ -2,6 +2,7 @@
 //! same bytes on the same worker.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 
@@ -127,12 +128,19 @@ pub async fn read_all<S: Source, K: LogSink>(
     Metrics::add(&context.metrics.logs_total, order.len() as u64);
     let sizes = order.iter().map(|&(p, l)| plans[p as usize].logs[l as usize].size());
     Metrics::add(&context.metrics.stored_bytes_total, sizes.fold(0, u64::saturating_add));
-    let round = Round { plans: plans.clone(), order, sink: sink.clone(), watched: watched.clone(), is_last: false };
-    let mut later = read_round(context, round, &mut tally, findings).await;
-    if !later.is_empty() {
+    let round = Round {
+        plans: plans.clone(),
+        order,
+        larger: BTreeSet::new(),
+        sink: sink.clone(),
+        watched: watched.clone(),
+        is_last: false,
+    };
+    let Later { mut logs, larger } = read_round(context, round, &mut tally, findings).await;
+    if !logs.is_empty() {
         // Faults may have passed since. In the order of the plan, because the batches are.
-        later.sort_unstable();
-        let round = Round { plans, order: later, sink: sink.clone(), watched, is_last: true };
+        logs.sort_unstable();
+        let round = Round { plans, order: logs, larger, sink: sink.clone(), watched, is_last: true };
         read_round(context, round, &mut tally, findings).await;
     }
     (tally, sink.and_then(|sink| sink.fault()))
@@ -143,25 +151,36 @@ struct Round<K: LogSink> {
     plans: Arc<Vec<PlacePlan>>,
     /// Plan and log numbers, in the order in which logs are read.
     order: Vec<(u32, u32)>,
+    /// Those of them that are larger than was known.
+    larger: BTreeSet<(u32, u32)>,
     sink: Option<Arc<Outlet<K>>>,
     watched: Watched,
     /// Whether what fails in passing has to be told as unreadable now.
     is_last: bool,
 }
 
-/// Reads logs; answers which failed in passing, and may be read later.
+/// Logs to read later, by plan and log numbers.
+#[derive(Default)]
+struct Later {
+    logs: Vec<(u32, u32)>,
+    /// Those of them that are larger than was known.
+    larger: BTreeSet<(u32, u32)>,
+}
+
+/// Reads logs; answers which may be read later.
 async fn read_round<S: Source, K: LogSink>(
     context: &Context<S>,
     round: Round<K>,
     tally: &mut Tally,
     findings: &mut Findings,
-) -> Vec<(u32, u32)> {
-    let Round { plans, order, sink, watched, is_last } = round;
+) -> Later {
+    let Round { plans, order, larger, sink, watched, is_last } = round;
     let batches = into_batches(&plans, &order, sink.is_some());
     let memory = context.memory.clone();
-    let worker = Arc::new(Worker { plans, order, sink, watched, is_last, metrics: context.metrics.clone(), memory });
+    let metrics = context.metrics.clone();
+    let worker = Arc::new(Worker { plans, order, larger, sink, watched, is_last, metrics, memory });
     let slots = batches_at_once(context, worker.sink.is_some());
-    let mut later = Vec::new();
+    let mut later = Later::default();
     // How many batches were put.
     let (put, turn) = watch::channel(0);
     let mut done = stream::iter(batches)
@@ -169,7 +188,8 @@ async fn read_round<S: Source, K: LogSink>(
         .map(|(number, logs)| run_batch(context, worker.clone(), logs, Turn { number, put: turn.clone() }))
         .buffered(slots);
     while let Some((part, rows)) = done.next().await {
-        later.extend(part.later.iter().map(|&at| worker.order[at]));
+        later.logs.extend(part.later.iter().map(|&at| worker.order[at]));
+        later.larger.extend(part.larger.iter().map(|&at| worker.order[at]));
         tally.merge(part, findings);
         if let Some(rows) = rows {
             let worker = worker.clone();
@@ -197,10 +217,10 @@ struct Fetched {
     object: ObjectRef,
     body: Result<Body, SourceError>,
     /// Gives back its share of the bytes in flight.
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-/// When a batch may be put in part: when those before it were put whole.
+/// When a batch may be put in part, and take a large log: when those before it were put whole.
 struct Turn {
     number: usize,
     put: watch::Receiver<usize>,
@@ -214,7 +234,7 @@ async fn run_batch<S: Source, K: LogSink>(
     mut turn: Turn,
 ) -> (Part, Option<K::Batch>) {
     let rows = worker.sink.as_ref().and_then(|sink| sink.begin());
-    let mut work = Work { next: logs.start, part: Part::default(), rows };
+    let mut work = Work { next: logs.start, part: Part::default(), rows, at_turn: false, awaits_turn: false };
     loop {
         work = run_until_full(context, &worker, work, logs.end).await;
         if work.next == logs.end {
@@ -224,6 +244,7 @@ async fn run_batch<S: Source, K: LogSink>(
         if turn.put.wait_for(|put| *put == turn.number).await.is_err() {
             break;
         }
+        (work.at_turn, work.awaits_turn) = (true, false);
         let worker = worker.clone();
         work = context.compute(move || worker.put_part(work)).await;
     }
@@ -244,9 +265,13 @@ struct Work<B> {
     next: usize,
     part: Part,
     rows: Option<B>,
+    /// Whether all batches before were put.
+    at_turn: bool,
+    /// Whether the next log is too large for any other time.
+    awaits_turn: bool,
 }
 
-/// Goes on with a batch until it is done or full.
+/// Goes on with a batch until it is done or full, or has to wait for its turn.
 async fn run_until_full<S: Source, K: LogSink>(
     context: &Context<S>,
     worker: &Arc<Worker<K>>,
@@ -254,17 +279,22 @@ async fn run_until_full<S: Source, K: LogSink>(
     end: usize,
 ) -> Work<K::Batch> {
     let fetch = |at, permit: Option<OwnedSemaphorePermit>| {
-        let (object, size, limit) = (worker.object(at), worker.size(at), worker.memory.max_stored());
+        let (object, room, limit) = (worker.object(at), worker.room(at), worker.memory.max_stored());
         async move {
             let body = if context.is_cancelled() {
                 None
-            } else if size > limit {
-                Some(Err(SourceError::TooLarge { size, limit }))
+            } else if room > limit {
+                Some(Err(SourceError::TooLarge { size: room, limit }))
             } else {
                 // A wait that the stop cut short is no fault of the log's.
-                Some(fetch(context, &object).await).filter(|body| body.is_ok() || !context.is_cancelled())
+                Some(fetch(context, &object, room).await).filter(|body| body.is_ok() || !context.is_cancelled())
             };
-            body.map(|body| Fetched { at, object, body, _permit: permit })
+            body.map(|body| Fetched {
+                at,
+                object,
+                permit: permit.and_then(|permit| kept(context, permit, &body)),
+                body,
+            })
         }
     };
     let logs = stream::iter(work.next..end);
@@ -273,7 +303,7 @@ async fn run_until_full<S: Source, K: LogSink>(
         logs.then(|at| fetch(at, None)).ready_chunks(JOB_FILES).left_stream()
     } else {
         let admitted = logs.then(|at| {
-            let permit = worker.memory.admit(worker.size(at));
+            let permit = worker.memory.admit(worker.room(at));
             async move { (at, permit.await) }
         });
         let fetched = admitted.map(|(at, permit)| fetch(at, permit));
@@ -284,16 +314,27 @@ async fn run_until_full<S: Source, K: LogSink>(
     while let Some(fetched) = fetching.next().await {
         let at_work = worker.clone();
         work = context.compute(move || at_work.process_all(fetched, work)).await;
-        if worker.is_full(&work) {
+        if work.awaits_turn || worker.is_full(&work) {
             break;
         }
     }
     work
 }
 
-async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Body, SourceError> {
+/// What is kept of the room that a body was given.
+fn kept<S>(
+    context: &Context<S>,
+    mut permit: OwnedSemaphorePermit,
+    body: &Result<Body, SourceError>,
+) -> Option<OwnedSemaphorePermit> {
+    let Ok(Body::Bytes(bytes)) = body else { return None };
+    context.memory.shrink(&mut permit, bytes.len() as u64);
+    Some(permit)
+}
+
+async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef, limit: u64) -> Result<Body, SourceError> {
     if S::IS_LOCAL {
-        return context.source.read(object).await;
+        return context.source.read(object, limit).await;
     }
     let (source, retry, requests) = (context.source.clone(), context.retry.clone(), context.requests.clone());
     let object = object.clone();
@@ -301,7 +342,7 @@ async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Bo
         // Whoever pauses leaves its turn to others.
         let attempt = || async {
             let _permit = requests.acquire().await;
-            source.read(&object).await
+            source.read(&object, limit).await
         };
         retry.run(attempt).await
     });
@@ -313,14 +354,17 @@ async fn fetch<S: Source>(context: &Context<S>, object: &ObjectRef) -> Result<Bo
 struct Part {
     tally: Tally,
     findings: Findings,
-    /// Logs that failed in passing, by their places in the order.
+    /// Logs to read later, by their places in the order.
     later: Vec<usize>,
+    /// Those of them that are larger than was known.
+    larger: Vec<usize>,
 }
 
 impl Part {
     fn add(&mut self, outcome: LogOutcome, metrics: &Metrics) {
-        if let Kind::Later(at) = outcome.kind {
+        if let Kind::Later { at, is_larger } = outcome.kind {
             self.later.push(at);
+            self.larger.extend(is_larger.then_some(at));
             return;
         }
         let outcomes = &mut self.tally.outcomes;
@@ -329,7 +373,7 @@ impl Part {
         }
         *match outcome.kind {
             Kind::Missing => &mut outcomes.missing,
-            Kind::NotReached | Kind::Unreadable | Kind::Later(_) => &mut outcomes.unreadable,
+            Kind::NotReached | Kind::Unreadable | Kind::AwaitsTurn | Kind::Later { .. } => &mut outcomes.unreadable,
             Kind::Malformed => &mut outcomes.malformed,
             Kind::Copied => &mut outcomes.copied,
             Kind::Judged(Integrity::Verified) => &mut outcomes.verified,
@@ -364,6 +408,7 @@ struct Worker<K: LogSink> {
     plans: Arc<Vec<PlacePlan>>,
     /// Plan and log numbers, in the order in which logs are read.
     order: Vec<(u32, u32)>,
+    larger: BTreeSet<(u32, u32)>,
     sink: Option<Arc<Outlet<K>>>,
     watched: Watched,
     is_last: bool,
@@ -378,6 +423,8 @@ struct AtHand<'a> {
     log: &'a PlannedLog,
     key: &'a str,
     stored: &'a [u8],
+    /// Whether all batches before its own were put.
+    at_turn: bool,
 }
 
 thread_local! {
@@ -398,9 +445,13 @@ impl<K: LogSink> Worker<K> {
         plan.object(log)
     }
 
-    /// Stored bytes, as listed.
-    fn size(&self, at: usize) -> u64 {
-        self.log(at).1.size()
+    /// How much room a log is given: its size as listed, a little where nothing lists it, and all that there is for one where
+    /// that was too little.
+    fn room(&self, at: usize) -> u64 {
+        match self.larger.contains(&self.order[at]) {
+            true => self.memory.max_stored(),
+            false => self.memory.room(self.log(at).1.size()),
+        }
     }
 
     fn is_full(&self, work: &Work<K::Batch>) -> bool {
@@ -426,10 +477,14 @@ impl<K: LogSink> Worker<K> {
     fn process_all(&self, fetched: Vec<Option<Fetched>>, mut work: Work<K::Batch>) -> Work<K::Batch> {
         for log in fetched {
             let outcome = match log {
-                Some(log) => self.process(log, &mut work.rows),
+                Some(log) => self.process(log, &mut work.rows, work.at_turn),
                 // The default is a log that the stopped run did not come to.
                 None => LogOutcome::default(),
             };
+            work.awaits_turn = outcome.kind == Kind::AwaitsTurn;
+            if work.awaits_turn {
+                break;
+            }
             work.part.add(outcome, &self.metrics);
             work.next += 1;
             if self.is_full(&work) {
@@ -444,11 +499,14 @@ impl<K: LogSink> Worker<K> {
         work
     }
 
-    fn process(&self, fetched: Fetched, rows: &mut Option<K::Batch>) -> LogOutcome {
-        let Fetched { at, object, body, .. } = fetched;
+    fn process(&self, fetched: Fetched, rows: &mut Option<K::Batch>, at_turn: bool) -> LogOutcome {
+        let Fetched { at, object, body, permit: _permit } = fetched;
         let (plan, log) = self.log(at);
-        if !self.is_last && body.as_ref().is_err_and(SourceError::is_transient) {
-            return LogOutcome { kind: Kind::Later(at), ..LogOutcome::default() };
+        if let Some(error) = body.as_ref().err().filter(|_| !self.is_last) {
+            let is_larger = matches!(error, SourceError::TooLarge { limit, .. } if *limit < self.memory.max_stored());
+            if is_larger || error.is_transient() {
+                return LogOutcome { kind: Kind::Later { at, is_larger }, ..LogOutcome::default() };
+            }
         }
         let outcome = BUFFERS.with_borrow_mut(|(stored, content)| {
             let (mut alone, mut large) = (None, Vec::new());
@@ -465,10 +523,16 @@ impl<K: LogSink> Worker<K> {
                 Err(error) => Err(error.clone()),
             };
             match bytes {
-                Ok(stored) => self.judge(AtHand { plan, log, key: &object.key, stored }, alone, content, rows),
+                Ok(stored) => {
+                    let at_hand = AtHand { plan, log, key: &object.key, stored, at_turn };
+                    self.judge(at_hand, alone, content, rows)
+                }
                 Err(error) => unread(log, &object.key, &error),
             }
         });
+        if outcome.kind == Kind::AwaitsTurn {
+            return outcome;
+        }
         Metrics::add(&self.metrics.logs, 1);
         Metrics::add(&self.metrics.stored_bytes, outcome.stored_bytes);
         Metrics::add(&self.metrics.inflated_bytes, outcome.inflated_bytes);
@@ -484,10 +548,14 @@ impl<K: LogSink> Worker<K> {
         content: &mut Content,
         rows: &mut Option<K::Batch>,
     ) -> LogOutcome {
-        let AtHand { plan, log, key, stored } = at_hand;
+        let AtHand { plan, log, key, stored, at_turn } = at_hand;
         let inflated = gunzip::inflate(stored, self.memory.ordinary(), content);
         if !inflated.over_cap {
             return self.judge_content(at_hand, &inflated, content, rows);
+        }
+        if rows.is_some() && !at_turn {
+            // Its rows can be put at once then, and those of others like it do not pile up beside them.
+            return LogOutcome { kind: Kind::AwaitsTurn, ..LogOutcome::default() };
         }
         let _alone = alone.unwrap_or_else(|| self.memory.alone());
         let mut large = std::mem::take(content);
@@ -501,7 +569,7 @@ impl<K: LogSink> Worker<K> {
 
     fn judge_content(
         &self,
-        AtHand { plan, log, key, stored }: AtHand<'_>,
+        AtHand { plan, log, key, stored, .. }: AtHand<'_>,
         inflated: &Inflated,
         content: &[u8],
         rows: &mut Option<K::Batch>,

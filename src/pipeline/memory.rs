@@ -20,6 +20,9 @@ use trailproof_table::event::MAX_CONTENT;
 /// Fetched bytes are counted in units of this.
 const UNIT: u64 = 1 << 10;
 
+/// Room for a body whose size nothing tells. One that is larger is asked for again, with as much room as there is for one.
+pub const UNKNOWN: u64 = 1 << 20;
+
 /// Content up to this size is inflated by any worker at any time; CloudTrail's logs inflate to 50 MB at most.
 const MAX_ORDINARY: usize = 32 << 20;
 
@@ -60,13 +63,26 @@ impl Memory {
         (self.most / 4 / self.workers).clamp(1 << 20, MAX_ORDINARY)
     }
 
-    /// Waits until a body of `size` may be held that is fetched, which it may as long as the answer is kept. Calls are
-    /// answered in their order.
-    pub fn admit(&self, size: u64) -> impl Future<Output = Option<OwnedSemaphorePermit>> + use<> {
-        // A body of unknown size is taken to be small: what is recorded and not in the listing is hardly ever there.
-        let units = u32::try_from(size.min(self.max_stored()) / UNIT).unwrap_or(u32::MAX).max(1);
-        let admitted = self.fetched.clone().acquire_many_owned(units);
+    /// Room for a body of this size as listed; 0 where nothing tells it.
+    pub fn room(&self, size: u64) -> u64 {
+        if size == 0 { UNKNOWN.min(self.max_stored()) } else { size }
+    }
+
+    /// Waits until a body that takes so much room may be held that is fetched, which it may as long as the answer is kept.
+    /// Calls are answered in their order.
+    pub fn admit(&self, room: u64) -> impl Future<Output = Option<OwnedSemaphorePermit>> + use<> {
+        let admitted = self.fetched.clone().acquire_many_owned(self.units(room) as u32);
         async move { admitted.await.ok() }
+    }
+
+    /// Gives back what a body of this size does not take of its room.
+    pub fn shrink(&self, permit: &mut OwnedSemaphorePermit, size: u64) {
+        drop(permit.split(permit.num_permits().saturating_sub(self.units(size))));
+    }
+
+    fn units(&self, size: u64) -> usize {
+        // A u32 holds them: that many units are 4 TiB.
+        (size.min(self.max_stored()) / UNIT).clamp(1, u64::from(u32::MAX)) as usize
     }
 
     /// Waits until no other large object is in memory. Only for CPU workers, which wait for nothing while they hold this.
@@ -116,5 +132,23 @@ mod tests {
         assert!(tokio::time::timeout(std::time::Duration::from_millis(20), &mut next).await.is_err());
         drop(held);
         assert!(next.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_body_gives_back_what_it_does_not_take_of_its_room() {
+        let memory = Memory::of(64 << 20, 1);
+        let mut permit = memory.admit(memory.max_stored()).await.expect("room");
+        memory.shrink(&mut permit, 100 * UNIT);
+        assert_eq!(permit.num_permits(), 100);
+        memory.shrink(&mut permit, memory.max_stored());
+        assert_eq!(permit.num_permits(), 100);
+        assert_eq!(memory.fetched.available_permits() as u64, 2 * memory.max_stored() / UNIT - 100);
+    }
+
+    #[test]
+    fn what_nothing_tells_the_size_of_takes_a_little_room_at_first() {
+        assert_eq!(Memory::of(512 << 20, 1).room(0), UNKNOWN);
+        assert_eq!(Memory::of(4 << 20, 1).room(0), 512 << 10);
+        assert_eq!(Memory::of(512 << 20, 1).room(7), 7);
     }
 }

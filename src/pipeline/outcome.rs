@@ -70,8 +70,13 @@ pub(super) enum Kind {
     /// No digest names it, and its content is that of a log that one names.
     Copied,
     Judged(Integrity),
-    /// Failed in passing, at this place in the order: to be read later.
-    Later(usize),
+    /// To be read once the batches before were put: its rows may take more than a batch's share.
+    AwaitsTurn,
+    /// To be read later: what stands at this place in the order failed in passing, or is larger than was known.
+    Later {
+        at: usize,
+        is_larger: bool,
+    },
 }
 
 /// Judges a log's content by what the digests say of it.

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::fetch::{Patience, Retry, Stop};
 use crate::source::SourceError;
 use crate::source::s3::destination::{Destination, Part, Upload};
 use trailproof_table::sink::{CLAIM, Claim, REPORT, SinkError, Standing, Store, StoredFile};
@@ -33,9 +34,42 @@ const PARTS_AT_ONCE: usize = 4;
 /// A prefix of a bucket, as a place for the table. Its calls wait, and so must not be made on the async runtime's threads.
 #[derive(Debug, Clone)]
 pub struct Bucket {
-    destination: Destination,
+    destination: Patient,
     runtime: Handle,
     uploads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// A destination that is asked again for what may pass.
+#[derive(Debug, Clone)]
+struct Patient {
+    destination: Destination,
+    /// For files, until the run is stopped.
+    retry: Retry,
+    stop: Arc<Stop>,
+    /// For what comes before the run, and for what is tidied up behind it.
+    brief: Retry,
+}
+
+impl Patient {
+    async fn begin(&self, path: &str) -> Result<Upload, SourceError> {
+        self.retry.run_until(&self.stop, || self.destination.begin(path)).await
+    }
+
+    async fn part(&self, upload: &Upload, number: i32, bytes: Bytes) -> Result<Part, SourceError> {
+        self.retry.run_until(&self.stop, || self.destination.part(upload, number, bytes.clone())).await
+    }
+
+    async fn complete(&self, upload: &Upload, parts: Vec<Part>) -> Result<bool, SourceError> {
+        self.retry.run_until(&self.stop, || self.destination.complete(upload, parts.clone())).await
+    }
+
+    async fn abort(&self, upload: &Upload) -> Result<(), SourceError> {
+        self.brief.run(|| self.destination.abort(upload)).await
+    }
+
+    async fn delete(&self, upload: &Upload) -> Result<(), SourceError> {
+        self.brief.run(|| self.destination.delete(upload)).await
+    }
 }
 
 /// What a worker asks of a file's task.
@@ -50,8 +84,15 @@ type Answer = answers::Sender<Result<(), SourceError>>;
 
 impl Bucket {
     /// A place for files, whose requests are made on a runtime.
-    pub fn new(destination: Destination, runtime: Handle) -> Self {
+    pub fn new(destination: Destination, patience: Patience, runtime: Handle) -> Self {
+        let (retry, brief) = (Retry::new(patience), Retry::new(patience.brief()));
+        let destination = Patient { destination, retry, stop: Arc::default(), brief };
         Self { destination, runtime, uploads: Arc::default() }
+    }
+
+    /// Lets nobody wait any longer for what may pass: the run is to stop.
+    pub fn stop(&self) {
+        self.destination.stop.ask();
     }
 
     /// Waits until every upload was completed or aborted.
@@ -66,10 +107,11 @@ impl Bucket {
 
     /// Claims the prefix, unless another run has; answers what to delete afterwards.
     async fn put_claim(&self) -> Result<Option<Upload>, SourceError> {
-        let upload = self.destination.begin(CLAIM).await?;
+        let Patient { destination, brief, .. } = &self.destination;
+        let upload = brief.run(|| destination.begin(CLAIM)).await?;
         let put = async {
-            let part = self.destination.part(&upload, 1, Claim::text().into()).await?;
-            self.destination.complete(&upload, vec![part]).await
+            let part = brief.run(|| destination.part(&upload, 1, Claim::text().into())).await?;
+            brief.run(|| destination.complete(&upload, vec![part.clone()])).await
         };
         match put.await {
             Ok(true) => Ok(Some(upload)),
@@ -85,7 +127,8 @@ impl Bucket {
     async fn table_there(&self) -> Result<Vec<&'static str>, SourceError> {
         let mut there = Vec::new();
         for path in ["events/", "quarantine/", REPORT] {
-            if self.destination.holds(path).await? {
+            let Patient { destination, brief, .. } = &self.destination;
+            if brief.run(|| destination.holds(path)).await? {
                 there.push(path);
             }
         }
@@ -95,12 +138,12 @@ impl Bucket {
 
 impl Store for Bucket {
     fn name(&self) -> String {
-        self.destination.address("").trim_end_matches('/').to_owned()
+        self.destination.destination.address("").trim_end_matches('/').to_owned()
     }
 
     fn claim(&self) -> Result<Claim, SinkError> {
         let failed = |source| SinkError::File { place: self.name(), source: io::Error::other(source) };
-        let place = |path: &str| self.destination.address(path).trim_end_matches('/').to_owned();
+        let place = |path: &str| self.destination.destination.address(path).trim_end_matches('/').to_owned();
         let held = self.runtime.block_on(self.put_claim()).map_err(failed)?;
         let claim = held.map(|upload| {
             let (runtime, destination) = (self.runtime.clone(), self.destination.clone());
@@ -117,7 +160,8 @@ impl Store for Bucket {
             (Some(_), Some(folder)) => (*folder, Standing::Table),
             (None, _) if there.contains(&REPORT) => ("", Standing::Table),
             (None, _) => {
-                let remove = there.iter().chain([&CLAIM]).map(|path| self.destination.address(path)).collect();
+                let remove =
+                    there.iter().chain([&CLAIM]).map(|path| self.destination.destination.address(path)).collect();
                 ("", Standing::Claimed { remove })
             }
         };
@@ -194,7 +238,7 @@ impl StoredFile for UploadedFile {
 }
 
 /// Serves one file until its writer is done with it.
-async fn serve(destination: Destination, upload: Upload, mut asked: mpsc::Receiver<Ask>) {
+async fn serve(destination: Patient, upload: Upload, mut asked: mpsc::Receiver<Ask>) {
     let mut arriving = FuturesUnordered::new();
     let (mut number, mut parts, mut failed): (i32, Vec<Part>, Option<SourceError>) = (0, Vec::new(), None);
     let mut is_published = false;

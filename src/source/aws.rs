@@ -21,7 +21,7 @@ use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use tokio::sync::OnceCell;
 
-pub(super) use self::credentials::Renewed;
+pub(super) use self::credentials::{NOT_RENEWED, Renewed};
 use self::settings::Settings;
 use self::tls::Trust;
 use super::SourceError;
@@ -102,8 +102,10 @@ impl Aws {
         };
         let mut config = loader(&options, &trust).await.load().await;
         if let Some(role) = &options.role_arn {
-            let provider =
-                AssumeRoleProvider::builder(role).session_name("trailproof").configure(&config).build().await;
+            // An endpoint that was typed is where buckets and keys are; STS is asked at its own.
+            let asked = AwsOptions { endpoint_url: None, ..options.clone() };
+            let sts = loader(&asked, &trust).await.load().await;
+            let provider = AssumeRoleProvider::builder(role).session_name("trailproof").configure(&sts).build().await;
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
         let path_style = settings.path_style(&config);

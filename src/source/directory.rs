@@ -329,11 +329,11 @@ impl Source for Directory {
         Ok(page)
     }
 
-    async fn read(&self, object: &ObjectRef) -> Result<Body, SourceError> {
+    async fn read(&self, object: &ObjectRef, _limit: u64) -> Result<Body, SourceError> {
         Ok(Body::File(self.file(&object.key)?))
     }
 
-    async fn read_digest(&self, object: &ObjectRef) -> Result<(Body, DigestMetadata), SourceError> {
+    async fn read_digest(&self, object: &ObjectRef, _limit: u64) -> Result<(Body, DigestMetadata), SourceError> {
         let file = self.file(&object.key)?;
         let metadata = metadata_beside(&file)?;
         Ok((Body::File(file), metadata))

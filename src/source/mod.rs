@@ -128,18 +128,20 @@ pub trait Source: Send + Sync + 'static {
     /// Any [`SourceError`] but `Missing`.
     fn list(&self, request: ListRequest<'_>) -> impl Future<Output = Result<Page, SourceError>> + Send;
 
-    /// An object's stored bytes, exactly as stored: never decoded by `Content-Encoding`.
+    /// An object's stored bytes, exactly as stored: never decoded by `Content-Encoding`. Never more than `limit` of them are
+    /// held; for a [`Body::File`] its reader sees to that.
     ///
     /// # Errors
-    /// Any [`SourceError`].
-    fn read(&self, object: &ObjectRef) -> impl Future<Output = Result<Body, SourceError>> + Send;
+    /// Any [`SourceError`]; `TooLarge` for an object that is larger than `limit`.
+    fn read(&self, object: &ObjectRef, limit: u64) -> impl Future<Output = Result<Body, SourceError>> + Send;
 
     /// A digest's stored bytes with its signature metadata.
     ///
     /// # Errors
-    /// Any [`SourceError`].
+    /// As [`read`](Self::read).
     fn read_digest(
         &self,
         object: &ObjectRef,
+        limit: u64,
     ) -> impl Future<Output = Result<(Body, DigestMetadata), SourceError>> + Send;
 }

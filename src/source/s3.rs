@@ -27,16 +27,13 @@ use jiff::SignedDuration;
 use tokio::sync::Mutex;
 
 use self::access::{Access, Ask, Standing};
-use self::body::Refusal;
+use self::body::{Refusal, Waits};
 use super::aws::Aws;
 use super::{Body, DigestMetadata, ListRequest, ObjectRef, Page, Source, SourceError};
 use trailproof_proof::archive::ids::Region;
 
-/// How long a body may go without a byte before the transfer counts as broken.
-const NO_PROGRESS: Duration = Duration::from_secs(10);
-
 /// Bytes of a page of a listing: a thousand keys of 1 KiB, each character of which may be escaped.
-const MAX_PAGE: usize = 16 << 20;
+const MAX_PAGE: u64 = 16 << 20;
 
 /// How often one question is put right.
 const MENDS: usize = 3;
@@ -51,7 +48,7 @@ const TOKEN_BEHIND: char = '\0';
 #[derive(Debug)]
 pub struct S3Source {
     aws: Aws,
-    no_progress: Duration,
+    waits: Waits,
     others: Mutex<BTreeMap<String, Arc<Access>>>,
     /// The archive's own bucket, which nearly every request is for.
     main: (String, RwLock<Arc<Access>>),
@@ -91,7 +88,7 @@ impl S3Source {
         let clock_offset = offset.map_or_else(OnceLock::new, OnceLock::from);
         Ok(Self {
             aws: aws.clone(),
-            no_progress: NO_PROGRESS,
+            waits: Waits::default(),
             others: Mutex::default(),
             main,
             clock_offset,
@@ -102,7 +99,7 @@ impl S3Source {
     /// The same with another limit on how long a body may go without a byte.
     #[must_use]
     pub fn with_no_progress_limit(self, no_progress: Duration) -> Self {
-        Self { no_progress, ..self }
+        Self { waits: Waits { no_progress, ..self.waits }, ..self }
     }
 
     async fn access(&self, bucket: &str) -> Result<Arc<Access>, SourceError> {
@@ -155,7 +152,7 @@ impl S3Source {
         answer: HttpResponse,
         mends: usize,
     ) -> Result<(), SourceError> {
-        let refusal = Refusal::read(answer, self.no_progress, access.clock()).await?;
+        let refusal = Refusal::read(answer, self.waits, access.clock()).await?;
         let is_mended = if mends > MENDS {
             false
         } else if let Some(region) = refusal.region().and_then(|region| region.parse::<Region>().ok()) {
@@ -312,7 +309,7 @@ impl Source for S3Source {
         ];
         let answer = self.ask(request.bucket, Ask::Listing(&parameters)).await?;
         let is_named = has_name(&answer);
-        let xml = body::read(answer, self.no_progress, MAX_PAGE).await?;
+        let xml = body::read(answer, self.waits, MAX_PAGE).await?;
         let mut page = answer::listing(&xml)?;
         // A whole listing is S3's own: what it bears, every later answer has to bear.
         self.names_answers.get_or_init(|| is_named);
@@ -327,17 +324,17 @@ impl Source for S3Source {
         Ok(page)
     }
 
-    async fn read(&self, object: &ObjectRef) -> Result<Body, SourceError> {
+    async fn read(&self, object: &ObjectRef, limit: u64) -> Result<Body, SourceError> {
         let answer = self.ask(&object.bucket, Ask::Object(&object.key)).await?;
-        Ok(Body::Bytes(body::read(answer, self.no_progress, usize::MAX).await?))
+        Ok(Body::Bytes(body::read(answer, self.waits, limit).await?))
     }
 
-    async fn read_digest(&self, object: &ObjectRef) -> Result<(Body, DigestMetadata), SourceError> {
+    async fn read_digest(&self, object: &ObjectRef, limit: u64) -> Result<(Body, DigestMetadata), SourceError> {
         let answer = self.ask(&object.bucket, Ask::Object(&object.key)).await?;
         let pairs =
             answer.headers().iter().filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?, value)));
         let metadata = DigestMetadata::from_pairs(pairs);
-        Ok((Body::Bytes(body::read(answer, self.no_progress, usize::MAX).await?), metadata))
+        Ok((Body::Bytes(body::read(answer, self.waits, limit).await?), metadata))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Public keys: their shape, strength, Region and time.
 
+use trailproof::pipeline::keys::Keys;
+
+use crate::support::inprocess::{self, CloudTrail, Memory, Setup};
 use super::*;
 
 #[test]
@@ -281,7 +284,8 @@ fn keys_from_cloudtrail() {
     assert_eq!(ask(vec![KEY.listed()]), found(0, &[]));
     // One key a page: the second page is asked for.
     assert_eq!(ask(vec![OTHER_KEY.listed(), KEY.listed()]), found(0, &[]));
-    assert_eq!(ask(vec![OTHER_KEY.listed()]), found(1, &["digest-unknown-key", "log-uncovered"]));
+    // Whoever answers here is not CloudTrail: what it does not name may exist.
+    assert_eq!(ask(vec![OTHER_KEY.listed()]), found(3, &["key-unavailable"]));
     // An answer that names keys of another time only says nothing of this one.
     let mut past = OTHER_KEY.listed();
     past["ValidityStartTime"] = 1_577_836_800.into();
@@ -291,4 +295,24 @@ fn keys_from_cloudtrail() {
     let mut wrong = KEY.listed();
     wrong["Value"] = OTHER_KEY.listed()["Value"].clone();
     assert_eq!(ask(vec![wrong]), found(3, &["key-file-corrupt", "key-unavailable"]));
+}
+
+#[test]
+fn only_cloudtrail_itself_says_that_there_is_no_such_key() {
+    let ask = |endpoint: Option<&str>| {
+        let mut service = CloudTrail::of(&[OTHER_KEY.listed()]);
+        service.endpoint = endpoint.map(str::to_owned);
+        let (source, keys) = (Memory::of(&Chain::new().build()), Keys::service(service));
+        let report = inprocess::report(source, BUCKET, &keys, Setup::default());
+        let report = serde_json::to_value(inprocess::runtime().block_on(report)).unwrap();
+        let mut told = ids(&report);
+        told.retain(|id| ["digest-unknown-key", "key-unavailable"].contains(&id.as_str()));
+        told
+    };
+    assert_eq!(ask(None), ["digest-unknown-key"]);
+    let others =
+        ["http://127.0.0.1:9000", "https://proxy.example", "https://cloudtrail.eu-west-1.amazonaws.com"].map(Some);
+    for endpoint in others {
+        assert_eq!(ask(endpoint), ["key-unavailable"], "{endpoint:?}");
+    }
 }

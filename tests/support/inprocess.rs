@@ -111,19 +111,25 @@ fn given(listed: &[Value]) -> Vec<GivenKey> {
 }
 
 /// CloudTrail itself, which signs with these keys at all times, and says so of any Region.
-pub struct CloudTrail(Vec<GivenKey>);
+pub struct CloudTrail {
+    keys: Vec<GivenKey>,
+    /// Who answers in its place.
+    pub endpoint: Option<String>,
+}
 
 impl CloudTrail {
     pub fn of(listed: &[Value]) -> Self {
         let always = Window { from: Timestamp::MIN, to: Timestamp::MAX };
-        Self(given(listed).into_iter().map(|key| GivenKey { validity: Some(always), ..key }).collect())
+        let keys = given(listed).into_iter().map(|key| GivenKey { validity: Some(always), ..key }).collect();
+        Self { keys, endpoint: None }
     }
 }
 
 impl KeyService for CloudTrail {
     async fn list(&self, region: &Region, _: Window) -> Result<KeyAnswer, SourceError> {
-        let endpoint = format!("https://cloudtrail.{region}.amazonaws.com");
-        Ok(KeyAnswer { keys: self.0.clone(), from: Provenance { endpoint, caller: None } })
+        let own = || format!("https://cloudtrail.{region}.amazonaws.com");
+        let endpoint = self.endpoint.clone().unwrap_or_else(own);
+        Ok(KeyAnswer { keys: self.keys.clone(), from: Provenance { endpoint, caller: None } })
     }
 }
 
@@ -155,7 +161,7 @@ pub async fn report_to<S: Source, K: KeyService, W: LogSink>(
         retry: setup.retry,
         concurrency: setup.concurrency,
         max_memory: 64 << 20,
-        memory: Arc::new(trailproof::pipeline::memory::Memory::of(64 << 20, 1)),
+        memory: Arc::new(trailproof::pipeline::memory::Memory::of(64 << 20, setup.threads)),
         workers: pool.clone(),
         requests: Arc::new(Semaphore::new(setup.concurrency)),
         metrics: Arc::new(Metrics::default()),
@@ -286,13 +292,16 @@ impl Source for Memory {
         Ok(page)
     }
 
-    async fn read(&self, object: &ObjectRef) -> Result<Body, SourceError> {
-        self.pause().await;
-        self.get(object).map(|(body, _)| Body::Bytes(body.clone()))
+    async fn read(&self, object: &ObjectRef, limit: u64) -> Result<Body, SourceError> {
+        self.read_digest(object, limit).await.map(|(body, _)| body)
     }
 
-    async fn read_digest(&self, object: &ObjectRef) -> Result<(Body, DigestMetadata), SourceError> {
+    async fn read_digest(&self, object: &ObjectRef, limit: u64) -> Result<(Body, DigestMetadata), SourceError> {
         self.pause().await;
-        self.get(object).map(|(body, metadata)| (Body::Bytes(body.clone()), metadata.clone()))
+        let (body, metadata) = self.get(object)?;
+        match body.len() as u64 {
+            size if size > limit => Err(SourceError::TooLarge { size, limit }),
+            _ => Ok((Body::Bytes(body.clone()), metadata.clone())),
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
     DeleteObjectOutput, ETag, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput,
-    HeadBucketInput, HeadBucketOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    Object, StreamingBlob, UploadPartInput, UploadPartOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -79,12 +79,20 @@ pub struct Store {
     heard: Mutex<Vec<Heard>>,
     /// Uploads that were begun and neither completed nor aborted, with their parts.
     uploads: Mutex<BTreeMap<String, BTreeMap<i32, Bytes>>>,
+    /// The metadata that each upload asked for.
+    marks: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     /// The KMS key that uploads asked for.
     pub kms_keys: Mutex<BTreeSet<String>>,
     refuses_listing: Mutex<Option<String>>,
+    /// Listings leave out keys with this in them.
+    hidden: Mutex<Option<&'static str>>,
+    /// What listings say that each object has in bytes, whatever it has.
+    listed_size: Mutex<Option<i64>>,
     /// How long every answer to a GET is held back.
     pause: Mutex<Duration>,
     keys: Mutex<Vec<Value>>,
+    /// Whether the last page of keys leads to the first.
+    keys_in_a_circle: AtomicBool,
     keys_per_page: usize,
     page_size: usize,
     pub requests: AtomicU64,
@@ -124,10 +132,14 @@ impl Store {
             seen: Mutex::default(),
             heard: Mutex::default(),
             uploads: Mutex::default(),
+            marks: Mutex::default(),
             kms_keys: Mutex::default(),
             refuses_listing: Mutex::default(),
+            hidden: Mutex::default(),
+            listed_size: Mutex::default(),
             pause: Mutex::default(),
             keys: Mutex::default(),
+            keys_in_a_circle: AtomicBool::default(),
             keys_per_page: 1,
             page_size,
             requests: AtomicU64::new(0),
@@ -135,7 +147,7 @@ impl Store {
         }
     }
 
-    pub fn put(&self, bucket: &str, key: &str, body: Vec<u8>, metadata: BTreeMap<String, String>) {
+    pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>, metadata: BTreeMap<String, String>) {
         let stored = Stored { body: body.into(), metadata };
         self.buckets.lock().unwrap().entry(bucket.to_owned()).or_default().insert(key.to_owned(), stored);
     }
@@ -201,8 +213,23 @@ impl Store {
         self.buckets.lock().unwrap().get_mut(bucket).and_then(|objects| objects.remove(key)).unwrap();
     }
 
+    /// Listings leave out keys with this in them.
+    pub fn hide(&self, part: &'static str) {
+        *self.hidden.lock().unwrap() = Some(part);
+    }
+
+    /// Listings say this of the size of each object.
+    pub fn list_as(&self, size: i64) {
+        *self.listed_size.lock().unwrap() = Some(size);
+    }
+
     pub fn refuse_listing(&self, prefix: &str) {
         *self.refuses_listing.lock().unwrap() = Some(prefix.to_owned());
+    }
+
+    /// From now on the list of keys has no end.
+    pub fn turn_keys(&self) {
+        self.keys_in_a_circle.store(true, Ordering::Relaxed);
     }
 
     pub fn set_keys(&self, keys: Vec<Value>) {
@@ -284,7 +311,8 @@ impl Store {
         let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
         let page: Vec<&Value> = keys.iter().copied().skip(start).take(self.keys_per_page).collect();
         let next = start + page.len();
-        let token = (next < keys.len()).then(|| next.to_string());
+        let last = self.keys_in_a_circle.load(Ordering::Relaxed).then(|| "0".to_owned());
+        let token = if next < keys.len() { Some(next.to_string()) } else { last };
         serde_json::json!({"PublicKeyList": page, "NextToken": token})
     }
 }
@@ -331,6 +359,14 @@ impl S3 for Protocol {
         Ok(S3Response::new(output))
     }
 
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let HeadObjectInput { bucket, key, .. } = request.input;
+        let buckets = self.0.buckets.lock().unwrap();
+        let stored = buckets.get(&bucket).and_then(|objects| objects.get(&key)).ok_or_else(|| s3_error!(NoSuchKey))?;
+        let metadata = Some(stored.metadata.clone().into_iter().collect());
+        Ok(S3Response::new(HeadObjectOutput { metadata, ..Default::default() }))
+    }
+
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
@@ -338,6 +374,8 @@ impl S3 for Protocol {
         let mut uploads = self.0.uploads.lock().unwrap();
         let id = format!("{}#{}", request.input.key, self.0.requests.load(Ordering::Relaxed));
         uploads.insert(id.clone(), BTreeMap::new());
+        let metadata = request.input.metadata.unwrap_or_default().into_iter().collect();
+        self.0.marks.lock().unwrap().insert(id.clone(), metadata);
         self.0.kms_keys.lock().unwrap().extend(request.input.ssekms_key_id);
         Ok(S3Response::new(CreateMultipartUploadOutput { upload_id: Some(id), ..Default::default() }))
     }
@@ -380,8 +418,8 @@ impl S3 for Protocol {
         let all_but_last = parts.len().saturating_sub(1);
         assert!(parts.values().take(all_but_last).all(|part| part.len() >= 5 << 20), "S3 refuses small parts");
         let body: Vec<u8> = parts.into_values().flatten().collect();
-        let stored = Stored { body: body.into(), metadata: BTreeMap::new() };
-        objects.insert(key, stored);
+        let metadata = self.0.marks.lock().unwrap()[&upload_id].clone();
+        objects.insert(key, Stored { body: body.into(), metadata });
         Ok(S3Response::new(CompleteMultipartUploadOutput::default()))
     }
 
@@ -436,6 +474,8 @@ impl S3 for Protocol {
         if self.0.refuses_listing.lock().unwrap().as_ref().is_some_and(|refused| prefix.starts_with(refused.as_str())) {
             return Err(s3_error!(AccessDenied));
         }
+        let listed_size = *self.0.listed_size.lock().unwrap();
+        let hidden = *self.0.hidden.lock().unwrap();
         let buckets = self.0.buckets.lock().unwrap();
         let objects = buckets.get(&input.bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
         let after = input.continuation_token.or(input.start_after).unwrap_or_default();
@@ -443,6 +483,9 @@ impl S3 for Protocol {
         let mut last = String::new();
         let mut is_truncated = false;
         for (key, stored) in objects.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)) {
+            if hidden.is_some_and(|hidden| key.contains(hidden)) {
+                continue;
+            }
             let folder = (!delimiter.is_empty())
                 .then(|| key[prefix.len()..].find(&delimiter))
                 .flatten()
@@ -460,7 +503,7 @@ impl S3 for Protocol {
                 Some(folder) => folders.push(folder),
                 None => contents.push(Object {
                     key: Some(key.clone()),
-                    size: Some(i64::try_from(stored.body.len()).unwrap()),
+                    size: listed_size.or(i64::try_from(stored.body.len()).ok()),
                     ..Default::default()
                 }),
             }
@@ -618,8 +661,15 @@ async fn answer(
     } else if let Some(broken) = broken_body(&parts.method, parts.uri.path(), &store)? {
         broken
     } else {
+        let completes = parts.method == Method::POST && parts.uri.query().is_some_and(|q| q.starts_with("uploadId="));
+        let completed = completes.then(|| parts.uri.path().splitn(3, '/').nth(2)).flatten();
+        let lost = completed.map(|key| format!("{}?answered", key.replace("%3D", "=")));
         let request = Request::from_parts(parts, Body::from(body));
-        protocol.call(request).await.map_err(|error| std::io::Error::other(format!("{error:?}")))?
+        let answer = protocol.call(request).await.map_err(|error| std::io::Error::other(format!("{error:?}")))?;
+        if lost.is_some_and(|lost| store.fault_of(&lost).is_some()) {
+            return Err(std::io::Error::other("the answer is lost"));
+        }
+        answer
     };
     let response = dated(response, &store);
     match fault {

@@ -69,14 +69,20 @@ pub enum SourceError {
         /// The service's own code and message.
         detail: String,
     },
+    /// Nobody answered: no connection, no such name, or no word in time.
+    #[error("nobody answered ({detail})")]
+    Unreachable {
+        /// What the transport said.
+        detail: String,
+    },
     /// The connection broke, stalled, or ended before `Content-Length` bytes.
     #[error("the transfer broke off ({detail})")]
     Broken {
         /// What the transport said.
         detail: String,
     },
-    /// The object is larger than this run may hold.
-    #[error("object is {size} bytes, more than the {limit} bytes that this run may hold")]
+    /// The object is larger than what may be held of it.
+    #[error("object is {size} bytes, more than the {limit} bytes that may be held of it")]
     TooLarge {
         /// Stored bytes.
         size: u64,
@@ -100,7 +106,7 @@ pub enum SourceError {
 impl SourceError {
     /// Whether another attempt may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Broken { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. } | Self::Broken { .. })
     }
 
     /// What would mend it, for somebody who reads an object.

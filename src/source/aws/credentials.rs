@@ -8,7 +8,7 @@
 //! A source of credentials may be a program that takes seconds, or a service that counts its callers: it is never asked for
 //! each request, however short the life of what it gives, and one that fails is left alone for some seconds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -23,8 +23,13 @@ use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentials
 use aws_smithy_async::time::SharedTimeSource;
 use tokio::time::timeout;
 
+use crate::source::SourceError;
+
 /// How long before they end credentials are renewed.
 const MARGIN: Duration = Duration::from_secs(300);
+
+/// How the SDK's clients are told that credentials which were had cannot be renewed: a fault that may pass.
+pub(in crate::source) const NOT_RENEWED: &str = "credentials that were had cannot be renewed";
 
 /// The shortest time between two renewals.
 const LEAST: Duration = Duration::from_secs(1);
@@ -48,6 +53,8 @@ struct Shared {
     renewing: tokio::sync::Mutex<()>,
     /// How often credentials were given up before their time.
     given_up: AtomicU64,
+    /// Whether there were credentials before.
+    had_any: AtomicBool,
 }
 
 /// What the source gave last, and until when that will do.
@@ -69,7 +76,30 @@ enum AtHand {
 impl Renewed {
     pub(in crate::source) fn new(source: SharedCredentialsProvider, clock: SharedTimeSource) -> Self {
         let (kept, renewing) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(Shared { source, clock, kept, renewing, given_up: AtomicU64::new(0) }))
+        let (given_up, had_any) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Shared { source, clock, kept, renewing, given_up, had_any }))
+    }
+
+    /// What it means that credentials cannot be had: a source that has given some, and does not now, may give some again.
+    pub(in crate::source) fn failure(&self, error: &CredentialsError) -> SourceError {
+        let detail = super::chain(error);
+        match self.had_any() {
+            true => SourceError::Unavailable { detail },
+            false => SourceError::Denied { detail },
+        }
+    }
+
+    fn had_any(&self) -> bool {
+        self.0.had_any.load(Ordering::Relaxed)
+    }
+
+    /// The same failure, in words that tell whether there were credentials before.
+    fn worded(&self, error: CredentialsError) -> CredentialsError {
+        if self.had_any() {
+            CredentialsError::provider_error(format!("{NOT_RENEWED}: {}", super::chain(&error)))
+        } else {
+            error
+        }
     }
 
     /// The credentials at hand, or new ones.
@@ -133,6 +163,7 @@ impl Shared {
             Ok(given) => given,
             Err(_) => Err(CredentialsError::provider_timed_out(LONGEST)),
         };
+        self.had_any.fetch_or(given.is_ok(), Ordering::Relaxed);
         let now = self.clock.now();
         let kept = match (&given, &ending) {
             (Ok(new), _) => Kept { given: Ok(new.clone()), renew_at: new.expiry().map(|end| renewal(now, end)) },
@@ -160,7 +191,7 @@ impl ProvideCredentials for Renewed {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.get())
+        future::ProvideCredentials::new(async { self.get().await.map_err(|error| self.worded(error)) })
     }
 }
 
@@ -253,6 +284,28 @@ mod tests {
             let when = renewed.given_up();
             (0..64).for_each(|_| renewed.give_up(when));
             assert_eq!(source.asked.load(Ordering::Relaxed), round);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_fails_after_it_has_given_some_may_give_some_again() {
+        for (life, after) in [(None, "Denied"), (Some(3600), "Unavailable")] {
+            let source = Source { life, asked: Arc::default() };
+            let renewed = Renewed::new(SharedCredentialsProvider::new(source), SharedTimeSource::new(Clock::default()));
+            assert_eq!(renewed.get().await.is_ok(), life.is_some());
+            let failure = renewed.failure(&CredentialsError::provider_error("no"));
+            assert!(format!("{failure:?}").starts_with(after), "{failure:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn clients_of_the_sdk_are_told_whether_there_were_credentials_before() {
+        let source = Source { life: None, asked: Arc::default() };
+        let renewed = Renewed::new(SharedCredentialsProvider::new(source), SharedTimeSource::new(Clock::default()));
+        for had_any in [false, true] {
+            renewed.0.had_any.store(had_any, Ordering::Relaxed);
+            let told = crate::source::aws::chain(&renewed.provide_credentials().await.expect_err("no credentials"));
+            assert_eq!(told.contains(NOT_RENEWED), had_any, "{told}");
         }
     }
 

@@ -38,7 +38,7 @@ pub struct Fetched {
     pub caller: Option<String>,
 }
 
-/// Pages of keys after which the answers are taken to go in circles.
+/// Pages of keys after which the answers are taken to have no end.
 const MAX_PAGES: usize = 1000;
 
 /// Notes where a request went and who signed it, as it was sent.
@@ -86,12 +86,13 @@ impl Aws {
         let witness = Witness::default();
         let config = aws_sdk_cloudtrail::config::Builder::from(&self.config)
             .region(SdkRegion::new(region.to_string()))
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            // One more, with the right time or with newer credentials; what may pass is for the caller to wait out.
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
             .interceptor(witness.clone())
             .build();
         let client = aws_sdk_cloudtrail::Client::from_conf(config);
         let (mut keys, mut tokens, mut token) = (Vec::new(), BTreeSet::new(), None::<String>);
-        for _ in 0..MAX_PAGES {
+        loop {
             let request = client
                 .list_public_keys()
                 .start_time(DateTime::from_secs(from.as_second()))
@@ -111,8 +112,10 @@ impl Aws {
                 });
             }
             token = page.next_token().filter(|next| !next.is_empty()).map(str::to_owned);
-            if token.as_ref().is_none_or(|next| !tokens.insert(next.clone())) {
-                break;
+            let Some(next) = &token else { break };
+            if tokens.len() == MAX_PAGES || !tokens.insert(next.clone()) {
+                let detail = format!("CloudTrail's list of keys goes on for {MAX_PAGES} pages, or in a circle");
+                return Err(SourceError::Other { detail });
             }
         }
         let Seen { endpoint, caller } = witness.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();

@@ -105,7 +105,7 @@ impl Access {
         let identity = self.identity().await?;
         let request = self.signed(&self.uri(what), &identity).map_err(|detail| SourceError::Other { detail })?;
         let answer = self.connector.call(request).await;
-        answer.map_err(|error| SourceError::Broken { detail: error::chain(&error) })
+        answer.map_err(|error| error::unanswered(error::chain(&error), error.is_timeout()))
     }
 
     /// The Region that requests are signed for.
@@ -195,7 +195,7 @@ impl Access {
     /// The credentials at hand; the provider sees to it that they are renewed.
     async fn identity(&self) -> Result<Identity, SourceError> {
         let credentials = self.credentials.get().await;
-        credentials.map(Identity::from).map_err(|error| SourceError::Denied { detail: error::chain(&error) })
+        credentials.map(Identity::from).map_err(|error| self.credentials.failure(&error))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Spec: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
@@ -13,8 +15,11 @@ use super::{client_for, error};
 use crate::source::SourceError;
 use crate::source::aws::Aws;
 
-/// Attempts at each request, with the SDK's own pauses between them: a request can be repeated whole.
-const ATTEMPTS: u32 = 5;
+/// One more, with the right time or with newer credentials; what may pass is for the caller to wait out.
+const ATTEMPTS: u32 = 2;
+
+/// The name of the metadata by which an upload knows the object that became of it.
+const MARK: &str = "trailproof-upload";
 
 /// Where files go.
 #[derive(Debug, Clone)]
@@ -30,6 +35,7 @@ pub struct Destination {
 pub struct Upload {
     key: String,
     id: String,
+    mark: String,
 }
 
 /// A part that has arrived.
@@ -81,14 +87,14 @@ impl Destination {
     /// # Errors
     /// [`SourceError`] when it is refused.
     pub async fn begin(&self, path: &str) -> Result<Upload, SourceError> {
-        let key = self.key(path);
-        let call = self.client.create_multipart_upload().bucket(&self.bucket).key(&key);
+        let (key, mark) = (self.key(path), new_mark());
+        let call = self.client.create_multipart_upload().bucket(&self.bucket).key(&key).metadata(MARK, &mark);
         let call = call
             .set_server_side_encryption(self.kms_key.is_some().then_some(ServerSideEncryption::AwsKms))
             .set_ssekms_key_id(self.kms_key.clone());
         let answer = call.send().await.map_err(|failure| error::map(failure, &self.bucket))?;
         match answer.upload_id {
-            Some(id) => Ok(Upload { key, id }),
+            Some(id) => Ok(Upload { key, id, mark }),
             None => Err(SourceError::Other { detail: "the upload was begun without an id".to_owned() }),
         }
     }
@@ -104,7 +110,8 @@ impl Destination {
         Ok(Part { number, tag: answer.e_tag })
     }
 
-    /// Makes one object of the parts, where none of that name is; answers whether it did.
+    /// Makes one object of the parts, where none of that name is; answers whether it did. An object that an earlier attempt
+    /// made, whose answer was lost, is known by its mark.
     ///
     /// # Errors
     /// [`SourceError`] when that fails.
@@ -120,11 +127,19 @@ impl Destination {
         let call = call.upload_id(&upload.id).multipart_upload(parts).if_none_match("*");
         match call.send().await {
             Ok(_) => Ok(true),
+            Err(_) if self.is_made(upload).await => Ok(true),
             Err(refused) if matches!(refused.code(), Some("PreconditionFailed" | "ConditionalRequestConflict")) => {
                 Ok(false)
             }
             Err(failure) => Err(error::map(failure, &self.bucket)),
         }
+    }
+
+    /// Whether the object is there that an upload became. Who may not look does not know, and has not made it.
+    async fn is_made(&self, upload: &Upload) -> bool {
+        let call = self.client.head_object().bucket(&self.bucket).key(&upload.key);
+        let found = call.send().await.ok().and_then(|found| found.metadata);
+        found.is_some_and(|metadata| metadata.get(MARK) == Some(&upload.mark))
     }
 
     /// Gives an upload up; its parts are gone.
@@ -143,5 +158,22 @@ impl Destination {
     pub async fn delete(&self, upload: &Upload) -> Result<(), SourceError> {
         let call = self.client.delete_object().bucket(&self.bucket).key(&upload.key);
         call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
+    }
+}
+
+/// A mark that no other upload has.
+fn new_mark() -> String {
+    let random = || RandomState::new().hash_one(MARK);
+    format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mark_is_new() {
+        let marks: std::collections::BTreeSet<String> = (0..1000).map(|_| new_mark()).collect();
+        assert_eq!(marks.len(), 1000);
     }
 }

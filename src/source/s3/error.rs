@@ -3,6 +3,7 @@
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::source::SourceError;
+use crate::source::aws::NOT_RENEWED;
 
 /// Status and code decide, the code first: S3 answers 403 for refused and for archived objects alike.
 pub(in crate::source) fn map<E, R>(failure: SdkError<E, R>, place: &str) -> SourceError
@@ -22,12 +23,23 @@ where
         }
         other => {
             let detail = chain(&other);
-            if detail.contains("credentials") || detail.contains("credential") {
+            if detail.contains(NOT_RENEWED) {
+                SourceError::Unavailable { detail }
+            } else if detail.contains("credential") {
                 SourceError::Denied { detail }
             } else {
-                SourceError::Broken { detail }
+                unanswered(detail, matches!(other, SdkError::TimeoutError(_)))
             }
         }
+    }
+}
+
+/// What it means that an answer did not come. Only its words tell whether there was a connection.
+pub(super) fn unanswered(detail: String, timed_out: bool) -> SourceError {
+    if timed_out || detail.contains("(Connect)") || detail.contains("dns error") {
+        SourceError::Unreachable { detail }
+    } else {
+        SourceError::Broken { detail }
     }
 }
 

@@ -179,6 +179,7 @@ pub(super) fn of(error: &SourceError, purpose: Purpose) -> Option<&'static str> 
         SourceError::Denied { detail }
         | SourceError::KmsDenied { detail }
         | SourceError::Unavailable { detail }
+        | SourceError::Unreachable { detail }
         | SourceError::Broken { detail }
         | SourceError::Other { detail } => detail.as_str(),
         SourceError::Configuration { .. }
@@ -212,7 +213,9 @@ fn by_kind(error: &SourceError, purpose: Purpose) -> Option<&'static str> {
         SourceError::KmsDenied { .. } => Some("grant kms:Decrypt on the trail's key to the reader"),
         SourceError::Archived { .. } => Some("restore the object (s3:RestoreObject) and run again"),
         SourceError::Unavailable { .. } => Some("run again; lower --concurrency if it persists"),
-        SourceError::Broken { .. } => Some("run again; if it persists, look at the network's way to AWS"),
+        SourceError::Unreachable { .. } | SourceError::Broken { .. } => {
+            Some("run again; if it persists, look at the network's way to AWS")
+        }
         SourceError::TooLarge { .. } => Some("run again with a larger --max-memory"),
         SourceError::Configuration { .. } => {
             Some("name another with --profile, or mend the shared configuration of AWS")
@@ -290,6 +293,7 @@ mod tests {
             for error in [
                 SourceError::Denied { detail: words.clone() },
                 SourceError::Other { detail: words.clone() },
+                SourceError::Unreachable { detail: words.clone() },
                 SourceError::Broken { detail: words.clone() },
                 SourceError::Unavailable { detail: words.clone() },
                 SourceError::KmsDenied { detail: words.clone() },

@@ -204,7 +204,7 @@ pub struct KeyRing {
 }
 
 /// CloudTrail's word on a time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Answer {
     /// The time it was asked for.
     asked: Window,
@@ -245,12 +245,28 @@ impl KeyRing {
                 return Err(error);
             }
         };
+        self.insert(fingerprint, key);
+        Ok(())
+    }
+
+    /// Takes in what another ring holds, as if each had been added after what is here.
+    pub fn absorb(&mut self, other: &Self) {
+        for (fingerprint, key) in &other.keys {
+            self.insert(fingerprint.clone(), key.clone());
+        }
+        // Once each, however often an answer is taken in.
+        let new = other.answered.iter().filter(|answer| !self.answered.contains(answer));
+        let new: Vec<Answer> = new.cloned().collect();
+        self.answered.extend(new);
+        self.corrupt.extend(other.corrupt.iter().cloned());
+    }
+
+    fn insert(&mut self, fingerprint: String, key: Key) {
         match self.keys.entry(fingerprint) {
             Entry::Vacant(free) => drop(free.insert(key)),
             Entry::Occupied(mut taken) if is_better(&key.origin, &taken.get().origin) => drop(taken.insert(key)),
             Entry::Occupied(_) => {}
         }
-        Ok(())
     }
 
     /// The key with this fingerprint, in capitals or not.
@@ -308,6 +324,24 @@ pub(super) mod tests {
         assert!(!ring.answered(hours(1, 2)));
         ring.note_answer(hours(0, 100), &[GivenKey { validity: Some(hours(50, 90)), ..given(1) }]);
         assert!(!ring.answered(hours(1, 2)) && ring.answered(hours(60, 61)) && !ring.answered(hours(95, 96)));
+    }
+
+    #[test]
+    fn a_ring_that_is_taken_in_again_adds_nothing() {
+        let at = |hour: i64| Timestamp::from_second(hour * 3600).expect("in range");
+        let asked = Window { from: at(0), to: at(100) };
+        let from = || Provenance { endpoint: "https://a".into(), caller: None };
+        let (mut ring, mut other) = (KeyRing::default(), KeyRing::default());
+        other.note_answer(asked, &[GivenKey { validity: Some(asked), ..given(1) }]);
+        other.add(&given(1), Origin::CloudTrail(from())).expect("a key");
+        other.add(&GivenKey { fingerprint: "ab".into(), ..given(1) }, Origin::CloudTrail(from())).expect_err("no key");
+        ring.add(&given(1), Origin::KeptUnknown).expect("a key");
+        for _ in 0..3 {
+            ring.absorb(&other);
+            assert_eq!((ring.answered.len(), ring.keys.len()), (1, 1));
+        }
+        assert!(ring.answered(asked) && ring.is_corrupt("ab"));
+        assert_eq!(ring.find(&given(1).fingerprint).expect("the key").origin, Origin::CloudTrail(from()));
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct DigestObject {
     pub name: DigestName,
     /// Where it lies (bucket empty for a directory).
     pub place: Recorded,
+    /// Its stored bytes as listed; 0 where nothing lists it.
+    pub listed_size: u64,
     pub(super) content: Result<Content, SourceError>,
     standing: Option<Standing>,
     problem: Option<Finding>,
@@ -68,7 +70,7 @@ pub(super) struct Content {
 impl DigestObject {
     /// A digest that could not be read.
     pub fn unreadable(name: DigestName, place: Recorded, why: SourceError) -> Self {
-        Self { name, place, content: Err(why), standing: None, problem: None, recovered: false, let_go: false }
+        Self::new(name, place, Err(why))
     }
 
     /// Inflates, hashes and parses a digest's stored bytes. CPU work.
@@ -109,7 +111,12 @@ impl DigestObject {
             readings.push(reading(&content[..first]));
         }
         let content = Content { metadata, damage: inflated.damage, readings, signed: 0 };
-        Self { name, place, content: Ok(content), standing: None, problem: None, recovered: false, let_go: false }
+        Self::new(name, place, Ok(content))
+    }
+
+    fn new(name: DigestName, place: Recorded, content: Result<Content, SourceError>) -> Self {
+        let (standing, problem) = (None, None);
+        Self { name, place, listed_size: 0, content, standing, problem, recovered: false, let_go: false }
     }
 
     /// Bytes that what it lists takes in memory.
