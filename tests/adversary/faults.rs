@@ -4,6 +4,7 @@ use trailproof::pipeline::logs::Integrity;
 
 use super::exemptions::Exemption;
 use super::judge::{Expected, Standing, Touch};
+use super::moves::Move;
 use super::options::{Options, Remembered};
 use super::planted::{RowsAllowed, rows_allowed};
 use super::play::{Outcome, Sequence, untouched};
@@ -64,10 +65,15 @@ impl Sequence {
             let altered = expected.touches.iter().find(|touch| touch.standing == Standing::Altered);
             faults.extend(altered.map(|touch| Fault::NotCalledAltered(touch.what.clone())));
         }
+        // In a copy, everything that is told is told under other names.
+        let is_copy = self.moves.iter().any(|step| matches!(step, Move::Copied(_)));
         if expected.as_untouched && untouched.code != outcome.code {
             let first = outcome.findings.first().cloned().unwrap_or_default();
             let code = untouched.code;
             faults.push(Fault::HarmlessChanged(format!("exit {} instead of {code}: {first}", outcome.code)));
+        } else if expected.as_untouched && !is_copy && !untouched.told().eq(outcome.told()) {
+            let (now, before) = (outcome.told().collect::<Vec<_>>(), untouched.told().collect::<Vec<_>>());
+            faults.push(Fault::HarmlessChanged(format!("{now:?} instead of {before:?}")));
         }
         faults.extend(self.wrong_rows(outcome));
         faults
@@ -120,12 +126,27 @@ fn not_told(expected: &Expected, outcome: &Outcome, untouched: &Outcome) -> Opti
     {
         return Some(Fault::NotTold(why.clone()));
     }
-    let is_more = |finding: &&String| !finding.starts_with("Warning") && !untouched.findings.contains(finding);
-    if outcome.code != 0 && outcome.findings.iter().any(|finding| is_more(&finding)) {
-        return None;
-    }
-    let must = |touch: &&Touch| matches!(touch.standing, Standing::Altered | Standing::Told);
-    expected.touches.iter().find(must).map(|touch| Fault::NotTold(touch.what.clone()))
+    let more: Vec<&str> = outcome.told().filter(|finding| !untouched.told().any(|other| other == *finding)).collect();
+    let is_told = |touch: &Touch| match outcome.code {
+        0 => false,
+        // Nothing can be looked at: that stands for all.
+        _ if !expected.must_be_told.is_empty() => !more.is_empty(),
+        _ => more.iter().any(|finding| is_about(finding, touch)),
+    };
+    let must = |touch: &Touch| matches!(touch.standing, Standing::Altered | Standing::Told);
+    let silent = expected.touches.iter().find(|touch| must(touch) && !is_told(touch));
+    silent.map(|touch| Fault::NotTold(touch.what.clone()))
+}
+
+/// Whether a finding is about the account and Region of a touch, a folder that it lies in, or about all.
+fn is_about(finding: &str, touch: &Touch) -> bool {
+    let of_all = ["archive-address", "nothing-to-verify", "asked-not-found", "kind-never-covered", "log-expired"];
+    let is_near = finding.contains(&touch.owner.account) && finding.contains(&touch.owner.region);
+    let is_folder = |object: &str| object.ends_with('/') && touch.key.contains(object);
+    is_near
+        || finding.split(' ').nth(2).is_some_and(is_folder)
+        || finding.contains(&touch.key)
+        || of_all.iter().any(|id| finding.contains(id))
 }
 
 /// What exit code 0 lets pass with a word of it, and without.

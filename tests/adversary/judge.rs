@@ -33,6 +33,8 @@ pub struct Expected {
 pub struct Touch {
     pub what: String,
     pub key: String,
+    /// Whose folders it lies in.
+    pub owner: Owner,
     pub standing: Standing,
     /// Whether a finding, a warning at least, must name it.
     pub is_named: bool,

@@ -27,14 +27,16 @@ impl Judge<'_> {
             Standing::Exempt(Exemption::OtherObjects) => spot.is_hidden() && self.is_asked(place, spot),
             _ => false,
         };
-        Some(Touch { what: format!("{spot:?} ({})", place.1), key: place.1.clone(), standing, is_named })
+        let (what, key, owner) = (format!("{spot:?} ({})", place.1), place.1.clone(), spot.owner(self.world));
+        Some(Touch { what, key, owner, standing, is_named })
     }
 
     /// What must be told of a folder among logs that is a link out of the directory.
     pub fn linked(&self, folder: &str, owner: &Owner) -> Touch {
         let asked = self.options.asks_owner(owner) && self.options.asks_kind(false);
         let standing = if asked { Standing::Told } else { Standing::NotAsked };
-        Touch { what: format!("the linked folder {folder}"), key: folder.to_owned(), standing, is_named: false }
+        let (what, key, owner) = (format!("the linked folder {folder}"), folder.to_owned(), owner.clone());
+        Touch { what, key, owner, standing, is_named: false }
     }
 
     fn is_asked(&self, place: &Place, spot: &Spot) -> bool {

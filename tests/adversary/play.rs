@@ -47,6 +47,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What was found, but for warnings.
+    pub fn told(&self) -> impl Iterator<Item = &str> {
+        self.findings.iter().map(String::as_str).filter(|finding| !finding.starts_with("Warning"))
+    }
+
     /// Whether anything that was found names an object.
     pub fn names(&self, key: &str) -> bool {
         self.findings.iter().any(|finding| finding.contains(key))

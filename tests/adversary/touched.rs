@@ -127,5 +127,6 @@ impl Judge<'_> {
 
 fn touch(thing: &Thing, fate: Fate, standing: Standing, is_named: bool) -> Touch {
     let key = thing.place.1.clone();
-    Touch { what: format!("{} ({key}) {fate:?}", thing.name), key, standing, is_named }
+    let (what, owner) = (format!("{} ({key}) {fate:?}", thing.name), thing.owner.clone());
+    Touch { what, key, owner, standing, is_named }
 }
