@@ -143,6 +143,11 @@ pub fn locate(path: &str) -> Located<'_> {
     }
 }
 
+/// The folders of CloudTrail's that a path lies in besides that of its own root, the nearest first.
+pub fn outers(path: &str) -> impl Iterator<Item = Within<'_>> {
+    std::iter::successors(locate(path).outer, |inner| Some(locate(inner.root).outer?.extended(path, inner.root)))
+}
+
 /// Where the last folder `AWSLogs/` of a path begins.
 fn last_logs_folder(path: &str) -> Option<usize> {
     let mut end = path.len();
@@ -232,6 +237,16 @@ mod tests {
         ] {
             assert_eq!(told(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn every_folder_around_a_path_is_told_the_nearest_first() {
+        let third = "AWSLogs/111122223333/CloudTrail/AWSLogs/o-exampleorgid/222233334444/CloudTrail-Insight/2026/AWSLogs/333344445555/CloudTrail-Digest/x";
+        let around: Vec<(String, &str)> = outers(third)
+            .map(|within| (within.account.to_string(), within.rest.split('/').next().expect("a part")))
+            .collect();
+        assert_eq!(around, [("222233334444".to_owned(), "2026"), ("111122223333".to_owned(), "AWSLogs")]);
+        assert!(outers("AWSLogs/111122223333/CloudTrail/x").next().is_none());
     }
 
     proptest::proptest! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::folder::{Holds, Within};
+use super::folder::{self, Holds, Within};
 use super::ids::{OrgId, Region};
 use super::key::{self, AccountRegion, DigestName, LogKind, LogName, ObjectName, ParsedKey};
 use super::scope::Scope;
@@ -114,7 +114,17 @@ impl Named {
     fn add(&mut self, name: &str, bytes: u64) {
         self.tally.add(bytes);
         self.names.insert(name.to_owned());
-        if self.names.len() > NAMES_KEPT {
+        self.keep_first();
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.tally = self.tally.and(other.tally);
+        self.names.extend(other.names);
+        self.keep_first();
+    }
+
+    fn keep_first(&mut self) {
+        while self.names.len() > NAMES_KEPT {
             self.names.pop_last();
         }
     }
@@ -162,7 +172,8 @@ impl Inventory {
 
     /// Files one object under what its key names.
     ///
-    /// What lies in a folder that was asked for belongs to it, even under the name of a log of a place that was not.
+    /// What lies in a folder of logs that was asked for belongs to it, whatever lies between, but for logs and digests that
+    /// were asked for themselves.
     pub fn add(&mut self, bucket: &Arc<str>, key: &str, size: u64, scope: &Scope) {
         if size == 0 && key.ends_with('/') {
             self.folders += 1;
@@ -170,6 +181,12 @@ impl Inventory {
         }
         let parsed = key::parse(key);
         let ParsedKey { root, org, name, outer } = parsed;
+        if outer.is_some() && !is_asked_for(&name, org.as_ref(), scope) {
+            let is_read = |outer: &Within<'_>| outer.holds != Holds::Digests && scope.includes_folder(outer);
+            if let Some(outer) = folder::outers(key).find(is_read) {
+                return self.add_misnamed(bucket, key, size, (outer.root, outer.org.as_ref()), key::misnamed(&outer));
+            }
+        }
         match (name, outer) {
             (ObjectName::Log(place, _) | ObjectName::Digest(place, _), Some(outer)) if !scope.includes(&place) => {
                 let Within { root, ref org, .. } = outer;
@@ -232,17 +249,36 @@ impl Inventory {
         RootIndex::try_from(index).unwrap_or(RootIndex::MAX)
     }
 
-    /// Adds what another inventory holds.
+    /// Adds what another inventory holds, which is settled.
     pub fn absorb(&mut self, other: Self) {
+        let Self { roots, known, places, misnamed, regionless, odd, foreign, folders, left_alone } = other;
+        self.misnamed.absorb(misnamed);
+        self.foreign.absorb(foreign);
+        self.folders += folders;
+        self.left_alone.extend(left_alone);
+        self.odd.tally = self.odd.tally.and(odd.tally);
+        self.odd.omitted += odd.omitted;
         let roots: Vec<RootIndex> =
-            other.roots.iter().map(|root| self.root(&root.bucket, &root.prefix, root.org.as_ref())).collect();
+            roots.iter().map(|root| self.root(&root.bucket, &root.prefix, root.org.as_ref())).collect();
         let moved = |root: RootIndex| roots[root as usize];
-        for (place, Holdings { logs, digests, odd }) in other.places {
+        self.known.extend(known.into_iter().map(|(root, place)| (moved(root), place)));
+        for (place, odd) in regionless {
+            let into = self.regionless.entry(place).or_default();
+            into.extend(odd.into_iter().map(|odd| OddObject { root: moved(odd.root), ..odd }));
+        }
+        for (place, Holdings { logs, digests, odd }) in places {
             let into = self.places.entry(place).or_default();
             into.logs.extend(logs.into_iter().map(|log| LogObject { root: moved(log.root), ..log }));
             into.digests.extend(digests.into_iter().map(|digest| ListedDigest { root: moved(digest.root), ..digest }));
             into.odd.extend(odd.into_iter().map(|odd| OddObject { root: moved(odd.root), ..odd }));
         }
+    }
+
+    /// What belongs to no account and Region: what is only counted or known by name.
+    #[must_use]
+    pub fn aside(self) -> Self {
+        let (roots, known, places, regionless) = Default::default();
+        Self { roots, known, places, regionless, ..self }
     }
 
     /// Sorts what every account and Region holds and drops what was listed twice.
@@ -294,6 +330,18 @@ impl Inventory {
     }
 }
 
+/// Whether an object was asked for by its own name, under a root of this organization or of none.
+fn is_asked_for(name: &ObjectName, org: Option<&OrgId>, scope: &Scope) -> bool {
+    let includes = |place| scope.includes(place) && scope.includes_organization(org);
+    match name {
+        ObjectName::Log(place, log) => {
+            includes(place) && scope.includes_kind(log.kind) && scope.includes_log(log.minute)
+        }
+        ObjectName::Digest(place, digest) => includes(place) && scope.includes_digest(digest.end),
+        ObjectName::Misnamed { .. } | ObjectName::Foreign => false,
+    }
+}
+
 /// Whether readers of a folder leave a file of this name out, as Athena, Spark and Hive do.
 pub fn is_left_out(key: &str) -> bool {
     let name = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -335,6 +383,76 @@ mod tests {
         assert_eq!(told(&[key], &Scope::default()).0, [] as [&str; 0]);
         let scope = Scope { accounts: vec!["111122223333".parse().expect("an account")], ..Scope::default() };
         assert_eq!(told(&[key], &scope).0, [key]);
+    }
+
+    #[test]
+    fn what_lies_in_a_folder_of_logs_belongs_to_it_unless_it_was_asked_for_itself() {
+        let outer = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/AWSLogs";
+        let log = |root: &str, kind: &str, region: &str, day: &str| {
+            let name = day.replace('/', "");
+            format!(
+                "{outer}{root}/222233334444/{kind}/{region}/{day}/222233334444_{kind}_{region}_{name}T0305Z_AbCdEfGhIjKlMnOp.json.gz"
+            )
+        };
+        let digests = format!("{outer}/222233334444/CloudTrail-Digest");
+        let digest = |day: &str| {
+            let name = day.replace('/', "");
+            format!(
+                "{digests}/us-east-1/{day}/222233334444_CloudTrail-Digest_us-east-1_main_us-east-1_{name}T030131Z.json.gz"
+            )
+        };
+        let day = "2026/01/02";
+        let own = [log("", "CloudTrail", "us-east-1", day), digest(day)];
+        let odd = [
+            log("", "CloudTrail", "us-east-1", "2025/01/02"),
+            log("", "CloudTrail", "eu-west-1", day),
+            log("", "CloudTrail-Insight", "us-east-1", day),
+            digest("2025/01/02"),
+            format!("{digests}/evil.json.gz"),
+            format!("{digests}/us-east-1/2025/01/02/evil.json.gz"),
+            format!("{outer}/222233334444/CloudTrail/us-east-1/2025/01/02/evil.json.gz"),
+            format!("{digests}/AWSLogs/333344445555/CloudTrail-Digest/evil.json.gz"),
+        ];
+        let time = |text: &str| text.parse().ok();
+        let scope = Scope {
+            from: time("2026-01-02T00:00:00Z"),
+            to: time("2026-01-03T00:00:00Z"),
+            accounts: ["111122223333", "222233334444"].map(|account| account.parse().expect("an account")).to_vec(),
+            regions: vec!["us-east-1".parse().expect("a Region")],
+            kinds: vec![LogKind::CloudTrail],
+            ..Scope::default()
+        };
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        assert_eq!(told(&own, &scope), (vec![], vec![]));
+        let of_another = log("/o-exampleorgid", "CloudTrail", "us-east-1", day);
+        let (mut found, misnamed) = told(&odd.each_ref().map(String::as_str), &scope);
+        let mut expected = odd.to_vec();
+        found.sort();
+        expected.sort();
+        assert_eq!((found, misnamed), (expected, vec![]));
+        let organization = vec!["o-anotherorgid".parse().expect("an organization")];
+        let key = of_another.replacen("AWSLogs/", "AWSLogs/o-anotherorgid/", 1);
+        assert_eq!(told(&[&key], &Scope { organizations: organization, ..scope }).0, [key]);
+    }
+
+    #[test]
+    fn what_is_only_counted_is_counted_in_the_whole_too() {
+        let bucket: Arc<str> = "b".into();
+        let mut late = Inventory::default();
+        let logs = "AWSLogs/111122223333/CloudTrail/us-east-1";
+        for n in 0..NAMES_KEPT + 5 {
+            late.add(&bucket, &format!("{logs}/{n:06}"), 1, &Scope::default());
+        }
+        late.add(&bucket, &format!("{logs}/.x"), 7, &Scope::default());
+        late.settle();
+        let mut whole = Inventory::default();
+        whole.add(&bucket, "AWSLogs/111122223333/CloudTrail/us-east-1/_y", 1, &Scope::default());
+        whole.absorb(late.aside());
+        assert_eq!(
+            (whole.odd_tally().objects, whole.odd_omitted(), whole.odd().count()),
+            (NAMES_KEPT as u64 + 5, 5, 0)
+        );
+        assert_eq!((whole.misnamed.tally, whole.misnamed.names.len()), (Tally { objects: 2, bytes: 8 }, 2));
     }
 
     #[test]

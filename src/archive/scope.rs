@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::folder::{Holds, Within};
 use super::ids::{AccountId, OrgId, Region};
 use super::key::{AccountRegion, LogKind};
 
@@ -55,6 +56,17 @@ impl Scope {
     /// Whether a kind of log is asked for.
     pub fn includes_kind(&self, kind: LogKind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// Whether a folder of logs or digests is asked for, as far as its organization, account, kind and Region tell. One that is
+    /// of no Region may be of any.
+    pub fn includes_folder(&self, within: &Within<'_>) -> bool {
+        let kind = within.holds == Holds::Digests
+            || self.kinds.is_empty()
+            || within.holds.kind().is_some_and(|kind| self.includes_kind(kind));
+        kind && self.includes_organization(within.org.as_ref())
+            && self.includes_account(within.account)
+            && within.region_in_any_case().is_none_or(|region| self.includes_region(&region))
     }
 
     /// Whether a trail is asked for.

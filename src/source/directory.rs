@@ -241,21 +241,22 @@ fn is_listed_anyhow(link: &str, inside: &str) -> bool {
     }
 }
 
-/// Leaves out the metadata of other objects, and gives unpacked logs and digests the names that CloudTrail gave them.
+/// Leaves out the metadata of digests, and gives unpacked logs and digests the names that CloudTrail gave them.
 fn as_cloudtrail_named(prefix: &str, mut found: Vec<(String, Found)>) -> Vec<(String, Found)> {
     if !found.iter().any(|(name, _)| name.ends_with(UNPACKED)) {
         return found;
     }
     let is_there = |name: &str| found.binary_search_by(|(other, _)| other.as_str().cmp(name)).is_ok();
+    let named = |name: &str| key::parse(&format!("{prefix}{name}")).name;
     let is_metadata = |name: &str, what: &Found| {
         let Some(of) = name.strip_suffix(METADATA_SUFFIX) else { return false };
         let is_small = matches!(what, Found::File(size) if *size <= MAX_METADATA);
-        is_small && (is_there(of) || of.strip_suffix(".gz").is_some_and(is_there))
+        let is_beside = is_there(of) || of.strip_suffix(".gz").is_some_and(is_there);
+        is_small && is_beside && matches!(named(of), ObjectName::Digest(..))
     };
     let packed_name = |name: &str| {
         let packed = name.strip_suffix(UNPACKED).map(|stem| format!("{stem}{PACKED}"))?;
-        let key = format!("{prefix}{packed}");
-        let is_cloudtrails = matches!(key::parse(&key).name, ObjectName::Log(..) | ObjectName::Digest(..));
+        let is_cloudtrails = matches!(named(&packed), ObjectName::Log(..) | ObjectName::Digest(..));
         (is_cloudtrails && !is_there(&packed)).then_some(packed)
     };
     let is_kept: Vec<bool> = found.iter().map(|(name, what)| !is_metadata(name, what)).collect();
@@ -401,17 +402,32 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_left_out_only_beside_what_it_is_of() {
+    fn metadata_is_left_out_only_beside_its_digest() {
+        let digest = |second: &str| {
+            let name = "111122223333_CloudTrail-Digest_us-east-1_main_us-east-1_20260102T0301";
+            format!("AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/{name}{second}Z.json")
+        };
+        let (packed, unpacked, big) = (format!("{}.gz", digest("01")), digest("02"), format!("{}.gz", digest("03")));
+        let of = |key: &str| format!("{key}.metadata.json");
+        let alone = of(&format!("{}.gz", digest("04")));
+        let beside_log = of(&format!("{LOGS}/{LOG}.gz"));
         let (_folder, directory) = directory(&[
+            (&packed, b"x"),
+            (&of(&packed), b"{}"),
+            (&unpacked, b"x"),
+            (&of(&format!("{unpacked}.gz")), b"{}"),
+            (&big, b"x"),
+            (&of(&big), &[b' '; (64 << 10) + 1]),
+            (&alone, b"{}"),
+            (&format!("{LOGS}/{LOG}.gz"), b"x"),
+            (&beside_log, b"{}"),
             ("a.json.gz", b"x"),
             ("a.json.gz.metadata.json", b"{}"),
-            ("b.json", b"x"),
-            ("b.json.gz.metadata.json", b"{}"),
-            ("alone.metadata.json", b"{}"),
-            ("big", b"x"),
-            ("big.metadata.json", &[b' '; (64 << 10) + 1]),
         ]);
-        assert_eq!(listed(&directory).0, ["a.json.gz", "alone.metadata.json", "b.json", "big", "big.metadata.json"]);
+        let among_digests = [packed, format!("{unpacked}.gz"), big.clone(), of(&big), alone];
+        let among_logs = [format!("{LOGS}/{LOG}.gz"), beside_log];
+        let foreign = ["a.json.gz", "a.json.gz.metadata.json"].map(str::to_owned);
+        assert_eq!(listed(&directory).0, [&among_digests[..], &among_logs, &foreign].concat());
     }
 
     #[cfg(unix)]
