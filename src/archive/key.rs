@@ -154,6 +154,11 @@ pub struct ParsedKey<'a> {
     pub outer: Option<Within<'a>>,
 }
 
+/// The day of a time, as CloudTrail writes days: in UTC.
+pub fn day_of(time: Timestamp) -> Date {
+    Offset::UTC.to_datetime(time).date()
+}
+
 /// Takes a key apart.
 pub fn parse(key: &str) -> ParsedKey<'_> {
     let located = folder::locate(key);
@@ -314,6 +319,11 @@ fn push_numbers<const N: usize>(key: &mut String, numbers: [(i16, u32); N], betw
 }
 
 impl LogName {
+    /// Whether it lies in the folder of the day in its name.
+    pub fn is_in_its_day(&self) -> bool {
+        day_of(self.minute) == self.day
+    }
+
     /// The object key of this log.
     pub fn key(&self, root: &str, place: &AccountRegion) -> String {
         let mut key = String::with_capacity(root.len() + 190);
@@ -327,6 +337,11 @@ impl LogName {
 }
 
 impl DigestName {
+    /// Whether it lies in the folder of the day in its name.
+    pub fn is_in_its_day(&self) -> bool {
+        day_of(self.end) == self.day
+    }
+
     /// The object key of this digest.
     pub fn key(&self, root: &str, place: &AccountRegion) -> String {
         let mut key = String::with_capacity(root.len() + 220);

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::Offset;
 
 use super::Context;
 use super::discover::span_of;
@@ -81,8 +80,8 @@ impl Known {
             // By root: whether digests before the period are listed, and whether logs and digests after it are.
             let mut roots: BTreeMap<u32, (bool, bool, bool)> = BTreeMap::new();
             for digest in &holdings.digests {
-                let before = from.is_some_and(|from| digest.name.end < from) && fits_its_folder(&digest.name);
-                let after = scope.to.is_some_and(|to| digest.name.end > to) && fits_its_folder(&digest.name);
+                let before = from.is_some_and(|from| digest.name.end < from) && digest.name.is_in_its_day();
+                let after = scope.to.is_some_and(|to| digest.name.end > to) && digest.name.is_in_its_day();
                 let seen = roots.entry(digest.root).or_default();
                 seen.0 |= before;
                 seen.2 |= after;
@@ -179,13 +178,13 @@ async fn when_ended<S: Source>(context: &Context<S>, root: &str, place: &Account
     let from = context.scope.digests_from();
     let chain_of = |key: &str| match key::parse(key).name {
         ObjectName::Digest(of, name) if of == *place && from.is_some_and(|from| name.end < from) => {
-            fits_its_folder(&name).then(|| (ChainId::named(seen.org.clone(), place, &name), name.end))
+            name.is_in_its_day().then(|| (ChainId::named(seen.org.clone(), place, &name), name.end))
         }
         _ => None,
     };
     let mut chains: BTreeMap<ChainId, Timestamp> = BTreeMap::new();
     if let Some(from) = from {
-        let last = Offset::UTC.to_datetime(from).date();
+        let last = key::day_of(from);
         match newest(context, &seen.bucket, &digests, last, |key| chain_of(key).is_some()).await {
             Newest::There(keys) => {
                 for (chain, end) in keys.iter().filter_map(|key| chain_of(key)) {
@@ -217,10 +216,6 @@ async fn when_ended<S: Source>(context: &Context<S>, root: &str, place: &Account
         return Ended::NotDue;
     }
     Ended::Said(format!("{digests} has no digest"))
-}
-
-fn fits_its_folder(name: &key::DigestName) -> bool {
-    Offset::UTC.to_datetime(name.end).date() == name.day
 }
 
 /// What was found below a Region's folder.

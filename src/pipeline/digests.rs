@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream::{self, StreamExt as _};
-use jiff::tz::Offset;
 
 use super::keys::{self, KeyService, Keys};
 use super::memory::Memory;
@@ -89,7 +89,7 @@ pub async fn judge<S: Source, K: KeyService>(
 ) -> Judged {
     let mut inventory = Inventory::with_roots(own_roots(listed.roots, &mut holdings));
     let roots = &inventory.roots;
-    let unsigned = Unsigned { memory: &context.memory, taken: 0 };
+    let unsigned = Unsigned { memory: &context.memory, taken: AtomicUsize::new(0) };
     let mut old_places = OldPlaces { listed, listed_since: BTreeSet::new(), unsigned };
     let mut findings = Vec::new();
     let in_scope = |digest: &ListedDigest| {
@@ -102,15 +102,11 @@ pub async fn judge<S: Source, K: KeyService>(
         (digest.name.clone(), Recorded { bucket: root.bucket.to_string(), key }, digest.size)
     });
     let named: Vec<_> = named.collect();
-    let from = context.scope.digests_from();
-    let earlier =
-        holdings.digests.iter().map(|digest| &digest.name).filter(|name| from.is_some_and(|from| name.end < from));
-    let earlier: Vec<DigestName> = earlier.cloned().collect();
     let outside = outside(&context.scope, roots, &place, &holdings.digests);
     inventory.places.insert(place.clone(), holdings);
     let remembered = Arc::new(remembered(context, listed.roots, &place));
-    let digests = read_all(context, &mut old_places.unsigned, named).await;
-    let mut group = Group { digests, earlier, outside, remembered, ..Group::default() };
+    let digests = read_all(context, &old_places.unsigned, named).await;
+    let mut group = Group { digests, outside, remembered, ..Group::default() };
     let mut ring = Arc::new(KeyRing::default());
     for round in 0..=MAX_ROUNDS {
         ring = Arc::new(keys.for_group(context, &place.region, &group, &mut findings).await);
@@ -163,8 +159,8 @@ fn outside(
     digests: &[ListedDigest],
 ) -> BTreeMap<ChainId, Outside> {
     let mut outside: BTreeMap<ChainId, Outside> = BTreeMap::new();
-    let fits = |name: &DigestName| Offset::UTC.to_datetime(name.end).date() == name.day;
-    for digest in digests.iter().filter(|digest| !scope.includes_digest(digest.name.end) && fits(&digest.name)) {
+    let is_outside = |name: &DigestName| !scope.includes_digest(name.end) && name.is_in_its_day();
+    for digest in digests.iter().filter(|digest| is_outside(&digest.name)) {
         let org = roots[digest.root as usize].org.clone();
         if !scope.includes_organization(org.as_ref()) {
             continue;
@@ -182,23 +178,23 @@ fn outside(
 /// The share of what digests list that were read and not checked yet.
 struct Unsigned<'m> {
     memory: &'m Memory,
-    taken: usize,
+    taken: AtomicUsize,
 }
 
 impl Unsigned<'_> {
     /// Has a digest let go of what it lists, where there is no room for it.
-    fn admit(&mut self, mut digest: DigestObject) -> DigestObject {
+    fn admit(&self, mut digest: DigestObject) -> DigestObject {
         let bytes = digest.listed_bytes();
         if self.memory.take_unsigned(bytes) {
-            self.taken += bytes;
+            self.taken.fetch_add(bytes, Ordering::Relaxed);
         } else {
             digest.let_go();
         }
         digest
     }
 
-    fn give_back(&mut self) {
-        self.memory.give_unsigned(std::mem::take(&mut self.taken));
+    fn give_back(&self) {
+        self.memory.give_unsigned(self.taken.swap(0, Ordering::Relaxed));
     }
 }
 
@@ -208,20 +204,19 @@ impl Drop for Unsigned<'_> {
     }
 }
 
-/// Reads digests, several at once.
+/// Reads digests, several at once. Each takes its share of the memory when it is read, not when those before it are.
 async fn read_all<S: Source>(
     context: &Context<S>,
-    unsigned: &mut Unsigned<'_>,
+    unsigned: &Unsigned<'_>,
     named: Vec<(DigestName, Recorded, u64)>,
 ) -> Vec<DigestObject> {
     Metrics::add(&context.metrics.digests_total, named.len() as u64);
     let reads = named.into_iter().map(|(name, place, size)| async move {
         let digest = read_one(context, name, place, size).await;
         Metrics::add(&context.metrics.digests, 1);
-        digest
+        unsigned.admit(digest)
     });
-    let admitted = stream::iter(reads).buffered(context.concurrency).map(|digest| unsigned.admit(digest));
-    let mut read: Vec<DigestObject> = admitted.collect().await;
+    let mut read: Vec<DigestObject> = stream::iter(reads).buffered(context.concurrency).collect().await;
     read_passing_again(context, unsigned, &mut read).await;
     // What vanished since it was listed is looked for again where a signed pointer leads to it, and else was never known.
     read.retain(|digest| !digest.is_missing());
@@ -229,19 +224,12 @@ async fn read_all<S: Source>(
 }
 
 /// Reads those digests once more that could not be read for a fault that passes: it may have, since.
-async fn read_passing_again<S: Source>(
-    context: &Context<S>,
-    unsigned: &mut Unsigned<'_>,
-    digests: &mut [DigestObject],
-) {
+async fn read_passing_again<S: Source>(context: &Context<S>, unsigned: &Unsigned<'_>, digests: &mut [DigestObject]) {
     let again = digests.iter_mut().filter(|digest| digest.failed_in_passing()).map(|digest| async {
         let read = read_one(context, digest.name.clone(), digest.place.clone(), 0).await;
-        (digest, read)
-    });
-    let mut again = std::pin::pin!(stream::iter(again).buffer_unordered(context.concurrency));
-    while let Some((digest, read)) = again.next().await {
         *digest = unsigned.admit(read);
-    }
+    });
+    stream::iter(again).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
 }
 
 /// Reads those digests again that turned out to be signed and for which there was no room before.
@@ -356,7 +344,7 @@ impl OldPlaces<'_> {
                 let found = list_place(context, place, &bucket, parsed.root, findings).await;
                 let named = take_in(found, place, group, inventory);
                 let named = named.into_iter().filter(|(name, _, _)| context.scope.includes_digest(name.end));
-                group.digests.extend(read_all(context, &mut self.unsigned, named.collect()).await);
+                group.digests.extend(read_all(context, &self.unsigned, named.collect()).await);
             }
             if group.digests.iter().any(|digest| digest.place == recorded) {
                 continue;

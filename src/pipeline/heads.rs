@@ -3,26 +3,31 @@
 //! ```text
 //! head in what was read:   judged with the other digests ([`crate::verify::heads`])
 //! head anywhere else:      one read of its own ─▶ the same · other content · unreadable · nothing there
-//! nothing there:           is anything as old left under its root?  yes ─▶ deleted   no ─▶ expired
+//! nothing there:           what is left under its root that is as old?
+//!                            anything of an earlier day   ─▶ deleted
+//!                            something of its own day     ─▶ unknown while a lifecycle rule may be at that day, else deleted
+//!                            nothing                      ─▶ expired
 //! ```
 //!
 //! Invariants: every head that was asked for is compared, or the run is one that was stopped; what could not be read is
-//! never called deleted; whoever deletes a head and leaves anything of its time or before is told of as having deleted it.
+//! never called deleted; whoever deletes a head and leaves anything of an earlier day is told of as having deleted it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use futures_util::stream::{self, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
 
-use super::oldest::{Look, Oldest};
+use super::newer::{GoesOn, Newest};
+use super::oldest::{Dated, Look, Oldest};
 use super::{Context, digests};
 use crate::archive::inventory::{Holdings, Inventory};
-use crate::archive::key::{self, AccountRegion, ObjectName};
-use crate::archive::scope::Scope;
-use crate::checkpoint::{Head, State};
+use crate::archive::key::{self, AccountRegion, ObjectName, day_of};
+use crate::checkpoint::Head;
 use crate::finding::{Finding, FindingId};
 use crate::report::Heads;
 use crate::source::Source;
-use crate::verify::chain::{self, ChainId, ChainSummary};
+use crate::verify::chain::{ChainId, ChainSummary};
 use crate::verify::digest::Recorded;
 use crate::verify::heads::{AtHead, EXPIRED};
 
@@ -49,11 +54,18 @@ impl Listed {
     }
 }
 
+/// The soonest that S3 begins to take away what a lifecycle rule expires: at the second midnight after it was put there.
+const SOONEST: SignedDuration = SignedDuration::from_hours(48);
+
+/// Why it is not known of a head whether it expired, of whose time something is left.
+const REST: &str =
+    "of all that is as old, only the rest of its own day is left, as while a lifecycle rule takes that away";
+
 /// What is known of heads that are gone, in the order of their ends.
 struct Left {
     /// Up to here, nothing as old is left.
     expired: usize,
-    /// From here on, something as old is left.
+    /// From here on, something is left that did not expire with them.
     deleted: usize,
     /// Why it is not known of those between.
     why: String,
@@ -65,19 +77,29 @@ pub(super) struct Comparison<'a, S> {
     pub(super) listed: Listed,
     /// Whether every folder could be listed.
     pub(super) listed_whole: bool,
+    /// Whether no digest lies where it says, so that nothing else is said of each.
+    pub(super) in_question: bool,
+    pub(super) now: Timestamp,
     pub(super) chains: &'a [ChainSummary],
 }
 
 impl<S: Source> Comparison<'_, S> {
     /// Compares every head that was asked for; `at` has those that were read with the other digests.
     pub(super) async fn compare(self, at: Vec<(String, AtHead)>) -> (Heads, Vec<Finding>) {
-        let all = self.look.context.checkpoint.heads().count();
+        let checkpoint = &self.look.context.checkpoint;
+        let all = checkpoint.heads().count();
         if all == 0 || self.look.context.is_cancelled() {
-            return self.leave();
+            return (Heads { found: Vec::new(), not_asked_for: all as u64 }, Vec::new());
         }
-        let asked: Vec<&Head> =
-            self.look.context.checkpoint.asked_for(&self.look.context.scope, self.look.prefix).collect();
         let mut at: HashMap<String, AtHead> = at.into_iter().collect();
+        if self.in_question {
+            let told = at.values_mut().filter(|found| **found == AtHead::Told);
+            told.for_each(|found| *found = AtHead::Other { signed: false });
+        }
+        // A directory may be a folder of the archive that the checkpoint is of; a bucket is the one that it names.
+        let is_elsewhere = self.in_question && self.look.bucket.is_empty();
+        let asked = checkpoint.asked_for(&self.look.context.scope, self.look.prefix);
+        let asked: Vec<&Head> = asked.filter(|head| !is_elsewhere || at.contains_key(&head.key)).collect();
         let unread: Vec<&Head> = asked.iter().copied().filter(|head| !at.contains_key(&head.key)).collect();
         let mut findings = Vec::new();
         for (key, found, told) in self.read(unread).await {
@@ -91,12 +113,6 @@ impl<S: Source> Comparison<'_, S> {
         let found: Vec<(String, AtHead)> = asked.iter().filter_map(|head| at.remove_entry(&head.key)).collect();
         let not_asked_for = (all - found.len()) as u64;
         (Heads { found, not_asked_for }, findings)
-    }
-
-    /// Compares nothing.
-    pub(super) fn leave(self) -> (Heads, Vec<Finding>) {
-        let not_asked_for = self.look.context.checkpoint.heads().count() as u64;
-        (Heads { found: Vec::new(), not_asked_for }, Vec::new())
     }
 
     /// Reads heads that lie outside what was read, or that the listing did not show.
@@ -119,66 +135,80 @@ impl<S: Source> Comparison<'_, S> {
         for head in gone {
             by_root.entry(key::parse(&head.key).root).or_default().push(head);
         }
+        let newest = Newest::of(self.chains, &self.look.context.scope, self.listed_whole, self.now);
         for (root, mut heads) in by_root {
             heads.sort_by_key(|head| head.end);
             // What expired before stays so, whatever is put there since.
-            heads.retain(|head| head.state != State::Open || !self.is_wiped(root, &head.chain));
             let (before, since): (Vec<&Head>, Vec<&Head>) = heads.into_iter().partition(|head| head.state.is_expired());
-            let left = self.left_of(root, &since).await;
-            for head in before.iter().chain(&since[..left.expired]) {
-                at.insert(head.key.clone(), AtHead::Expired);
-                findings.push(expired_finding(head));
-            }
-            for head in &since[left.expired..left.deleted] {
-                at.insert(head.key.clone(), AtHead::Unclear);
-                findings.push(unclear_finding(head, &left.why));
+            let goes_on = |head: &Head| newest.goes_on(self.look.prefix, root, head);
+            let since: Vec<(&Head, GoesOn)> = since.into_iter().map(|head| (head, goes_on(head))).collect();
+            let since: Vec<_> = since.into_iter().filter(|(_, goes_on)| *goes_on != GoesOn::No).collect();
+            let left = self.left_of(root, &since.iter().map(|(head, _)| head.end).collect::<Vec<_>>()).await;
+            let before = before.into_iter().map(|head| (head, None));
+            let since = since.into_iter().enumerate().take(left.deleted).map(|(at, (head, goes_on))| match goes_on {
+                _ if at >= left.expired => (head, Some(left.why.as_str())),
+                GoesOn::Unknown(why) => (head, Some(why)),
+                GoesOn::Yes | GoesOn::No => (head, None),
+            });
+            for (head, unclear) in before.chain(since) {
+                at.insert(head.key.clone(), if unclear.is_some() { AtHead::Unclear } else { AtHead::Expired });
+                findings.push(unclear.map_or_else(|| expired_finding(head), |why| unclear_finding(head, why)));
             }
         }
     }
 
-    /// Whether nothing of an archive is left under a root, where everything was looked at: lifecycle rules leave what is new.
-    ///
-    /// An archive that goes on shows new digests, here or where the chain moved to; one that could not be read or checked may
-    /// be such a digest.
-    fn is_wiped(&self, root: &str, chain: &ChainId) -> bool {
-        let Scope { to, accounts, regions, organizations, trails, .. } = &self.look.context.scope;
-        let asks_for_all =
-            to.is_none() && accounts.is_empty() && regions.is_empty() && organizations.is_empty() && trails.is_empty();
-        let is_here = |head: &chain::Head| key::parse(&head.key).root == root;
-        let goes_on = |shown: &ChainSummary| {
-            let is_it = shown.chain == *chain || shown.head.as_ref().is_some_and(is_here);
-            shown.unreadable > 0 || (shown.digests > 0 && is_it)
-        };
-        asks_for_all && self.listed_whole && !self.chains.iter().any(goes_on)
-    }
-
-    /// Of heads that are gone, in the order of their ends: up to where nothing as old is left under the root.
-    async fn left_of(&self, root: &str, heads: &[&Head]) -> Left {
+    /// Of heads that are gone, by their ends in order: up to where nothing as old is left under the root, and from where on
+    /// something is left that did not expire with them.
+    async fn left_of(&self, root: &str, ends: &[Timestamp]) -> Left {
         let oldest = self.listed.oldest.under(root);
-        let deleted = oldest.map_or(heads.len(), |oldest| heads.partition_point(|head| head.end < oldest));
-        let mut left = Left { expired: 0, deleted, why: String::new() };
+        let upto = |is_old: fn(Dated, Timestamp) -> bool| {
+            oldest.map_or(ends.len(), |oldest| ends.partition_point(|&end| !is_old(oldest, end)))
+        };
+        // Nothing as old is left of those before the first; nothing of an earlier day, of those before the second.
+        let (mut as_old, older) = (0..upto(Dated::is_as_old_as), upto(Dated::is_put_before_the_day_of));
+        let older = older.min(ends.partition_point(|&end| self.may_be_expiring(end)));
+        let deleted = older.max(as_old.end);
         if !self.listed_whole {
-            "a folder could not be listed".clone_into(&mut left.why);
-            return left;
+            return Left { expired: 0, deleted, why: "a folder could not be listed".to_owned() };
         }
         if self.look.listed_all() {
-            left.expired = deleted;
-            return left;
+            return Left { expired: as_old.end, deleted, why: REST.to_owned() };
         }
-        // What was not asked for was not listed: it is looked into for the newest of them, and then by halves.
-        let mut middle = left.deleted.saturating_sub(1);
-        while left.expired < left.deleted {
-            match self.look.is_left(root, heads[middle].end).await {
-                Ok(true) => left.deleted = middle,
-                Ok(false) => left.expired = middle + 1,
-                Err(why) => {
-                    left.why = why;
-                    break;
-                }
+        // What was not asked for was not listed: it is looked into.
+        let mut why = self.narrow(root, ends, &mut as_old, Dated::is_as_old_as).await.err();
+        let mut older = as_old.end..older.max(as_old.end);
+        if why.is_none() {
+            why = self.narrow(root, ends, &mut older, Dated::is_put_before_the_day_of).await.err();
+        }
+        Left { expired: as_old.start, deleted: older.end, why: why.unwrap_or_else(|| REST.to_owned()) }
+    }
+
+    /// Narrows down from which end on something is left that is old for it: by the newest, and then by halves.
+    ///
+    /// # Errors
+    /// Why it cannot be narrowed further.
+    async fn narrow(
+        &self,
+        root: &str,
+        ends: &[Timestamp],
+        open: &mut Range<usize>,
+        is_old: fn(Dated, Timestamp) -> bool,
+    ) -> Result<(), String> {
+        let mut middle = open.end.saturating_sub(1);
+        while open.start < open.end {
+            let end = ends[middle];
+            match self.look.is_left(root, end, |dated| is_old(dated, end)).await? {
+                true => open.end = middle,
+                false => open.start = middle + 1,
             }
-            middle = left.expired + (left.deleted - left.expired) / 2;
+            middle = open.start + open.len() / 2;
         }
-        left
+        Ok(())
+    }
+
+    /// Whether a lifecycle rule may be at the day of this time.
+    fn may_be_expiring(&self, time: Timestamp) -> bool {
+        time.checked_add(SOONEST).is_ok_and(|soonest| day_of(soonest) <= day_of(self.now))
     }
 
     /// Heads that are gone or changed, and chains of which no verified digest is there any more.
@@ -238,7 +268,7 @@ fn expired_finding(head: &Head) -> Finding {
 
 fn unclear_finding(head: &Head, why: &str) -> Finding {
     let sentence = format!(
-        "a digest that an earlier run verified is gone, deleted or expired: what else is left is unknown, because {why}"
+        "a digest that an earlier run verified is gone, and whether it was deleted or expired is unknown: {why}"
     );
     Finding::new(FindingId::DigestUnreadable, &head.key, sentence)
 }

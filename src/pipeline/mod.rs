@@ -18,6 +18,7 @@ pub mod key_archive;
 pub mod keys;
 pub mod logs;
 pub mod memory;
+mod newer;
 mod oldest;
 mod outcome;
 pub mod plan;

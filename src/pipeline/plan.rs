@@ -327,8 +327,7 @@ const MIDNIGHT: SignedDuration = SignedDuration::from_mins(15);
 
 /// Whether CloudTrail can have put a log there by now.
 fn can_be_there(name: &LogName, now: Timestamp) -> bool {
-    let fits =
-        |slack| name.minute.checked_add(slack).is_ok_and(|time| Offset::UTC.to_datetime(time).date() == name.day);
+    let fits = |slack| name.minute.checked_add(slack).is_ok_and(|time| key::day_of(time) == name.day);
     name.minute.duration_since(now) <= AHEAD && [SignedDuration::ZERO, -MIDNIGHT, MIDNIGHT].into_iter().any(fits)
 }
 
@@ -371,7 +370,7 @@ fn odd_ones(
 /// Whether a log lies in the folder of a day that was asked for under a name of another time: readers that go by folders
 /// read it.
 fn is_misdated(name: &LogName, scope: &Scope) -> bool {
-    Offset::UTC.to_datetime(name.minute).date() != name.day && touches(name.day, scope)
+    !name.is_in_its_day() && touches(name.day, scope)
 }
 
 /// Whether any of a day was asked for.
@@ -514,7 +513,7 @@ mod tests {
             let name = LogName { day, minute: time(minute), kind: LogKind::CloudTrail, unique: "x".into() };
             assert_eq!(can_be_there(&name, now), can, "{minute} in {day}");
         }
-        let last = Offset::UTC.to_datetime(Timestamp::MAX).date();
+        let last = key::day_of(Timestamp::MAX);
         let name = LogName { day: last, minute: Timestamp::MAX, kind: LogKind::CloudTrail, unique: "x".into() };
         assert!(!can_be_there(&name, now));
     }

@@ -130,14 +130,15 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     }
     let look = Look { context, bucket: &archive.bucket, prefix: &archive.prefix };
     look.mark_expired(&remembered.oldest, &mut plans).await;
-    let comparison =
-        Comparison { look: &look, listed: remembered, listed_whole: not_listed.is_empty(), chains: &totals.chains };
-    // A directory may be a folder of the archive that the checkpoint is of; a bucket is the one that it names.
-    let is_elsewhere = archive.bucket.is_empty() && totals.addresses.in_question().is_some();
-    let (heads, told_of_heads) = match is_elsewhere {
-        true => comparison.leave(),
-        false => comparison.compare(std::mem::take(&mut totals.at_heads)).await,
+    let comparison = Comparison {
+        look: &look,
+        listed: remembered,
+        listed_whole: not_listed.is_empty(),
+        in_question: totals.addresses.in_question().is_some(),
+        now: period.now,
+        chains: &totals.chains,
     };
+    let (heads, told_of_heads) = comparison.compare(std::mem::take(&mut totals.at_heads)).await;
     let is_here = |tip: &Tip| *tip.place.bucket == *archive.bucket && tip.place.key.starts_with(&archive.prefix);
     totals.chains.iter_mut().for_each(|chain| chain.tips.retain(is_here));
     let absent = asked::judge(context, &archive.prefix, known, &totals.reaches, &period, &not_listed).await;

@@ -92,8 +92,6 @@ pub struct Group {
     pub digests: Vec<DigestObject>,
     /// Where signed pointers lead to and nothing is; the bucket is empty in a directory.
     pub absent: BTreeSet<Recorded>,
-    /// Names of digests before the period asked for; not read, but there.
-    pub earlier: Vec<DigestName>,
     /// Where an earlier run verified digests, and the hash of their content.
     pub remembered: Arc<BTreeMap<Recorded, Sha256>>,
     /// Chains with digests before or after what was asked for; not read, but there.

@@ -15,7 +15,7 @@ use super::object::{DigestObject, Standing};
 use super::reach::{Outside, Reach};
 use super::window::{ARRIVAL, Coverage, EDGE, Window};
 use crate::archive::folder::Holds;
-use crate::archive::key::{self, AccountRegion, DigestName, ObjectName};
+use crate::archive::key::{self, AccountRegion, ObjectName};
 use crate::finding::{Finding, FindingId};
 use crate::sha256::Sha256;
 
@@ -79,9 +79,9 @@ pub(super) fn conclude(group: Group, place: &AccountRegion, period: &Period) -> 
     }
     for (id, mut digests) in chains {
         digests.sort_by(|a, b| (a.name.end, &a.place).cmp(&(b.name.end, &b.place)));
-        let spans = Spans::of(&digests);
-        let mut chain =
-            Chain { id, digests, spans, by_place: &by_place, group: &group, period, conclusion: &mut conclusion };
+        let (spans, ends) = (Spans::of(&digests), ends_of(&digests));
+        let (by_place, group, conclusion) = (&by_place, &group, &mut conclusion);
+        let mut chain = Chain { id, digests, spans, ends, by_place, group, period, conclusion };
         chain.judge_links();
         chain.collect_listings();
         let pointed = chain.pointed();
@@ -119,11 +119,22 @@ impl<'a> Spans<'a> {
     }
 }
 
+/// The ends of digest objects, in order, but for those that were planted.
+fn ends_of<'a>(digests: &[&'a DigestObject]) -> Vec<(Timestamp, &'a Recorded)> {
+    let real = digests.iter().filter(|digest| digest.standing() != Standing::Unlisted);
+    let ends = real.map(|digest| (digest.window().map_or(digest.name.end, |window| window.to), &digest.place));
+    let mut ends: Vec<_> = ends.collect();
+    ends.sort_unstable();
+    ends
+}
+
 struct Chain<'a> {
     id: ChainId,
     /// In the order of the times in their names.
     digests: Vec<&'a DigestObject>,
     spans: Spans<'a>,
+    /// Their ends, in order.
+    ends: Vec<(Timestamp, &'a Recorded)>,
     by_place: &'a BTreeMap<&'a Recorded, &'a DigestObject>,
     group: &'a Group,
     period: &'a Period,
@@ -195,23 +206,12 @@ impl<'a> Chain<'a> {
         self.break_off(finding, window);
     }
 
-    /// The end of the newest digest object of this chain that ends by `time`, whatever its standing.
+    /// The end of the newest digest object of this chain that ends by `time`, whatever its standing, be it read or not.
     fn older_than(&self, time: Timestamp, object: &DigestObject) -> Option<Timestamp> {
-        let real = self.digests.iter().filter(|other| other.told_standing() != Standing::Unlisted);
-        real.filter(|other| other.place != object.place)
-            .map(|other| other.window().map_or(other.name.end, |window| window.to))
-            .chain(self.earlier().map(|name| name.end))
-            .filter(|end| *end <= time)
-            .max()
-    }
-
-    /// The chain's digests before the period asked for.
-    fn earlier(&self) -> impl Iterator<Item = &'a DigestName> {
-        let id = self.id.clone();
-        self.group
-            .earlier
-            .iter()
-            .filter(move |name| name.trail == id.trail && name.home == id.home_region && name.backfill == id.backfill)
+        let by_then = self.ends.partition_point(|(end, _)| *end <= time);
+        let other = self.ends[..by_then].iter().rev().find(|(_, place)| **place != object.place);
+        let unread = self.group.outside.get(&self.id).and_then(|outside| outside.before);
+        other.map(|(end, _)| *end).max(unread.filter(|end| *end <= time))
     }
 
     fn judge_link(&mut self, object: &DigestObject, digest: &Digest, previous: &Previous) {
@@ -434,7 +434,7 @@ impl<'a> Chain<'a> {
 
     /// What the chain covers, with the hours of its digests that could not be read: these are told of already.
     fn known(&self, covered: Window) -> Window {
-        let unread = self.digests.iter().filter(|digest| digest.told_standing() == Standing::Unreadable);
+        let unread = self.digests.iter().filter(|digest| digest.standing() == Standing::Unreadable);
         unread.fold(covered, |known, digest| Window {
             from: known.from.min(hour_before(digest.name.end)),
             to: known.to.max(digest.name.end),
@@ -459,7 +459,7 @@ impl<'a> Chain<'a> {
         let verified = self.verified();
         let windows = verified.iter().filter_map(|(object, _)| object.window());
         let span = windows.reduce(|a, b| Window { from: a.from.min(b.from), to: a.to.max(b.to) });
-        let unread = || self.digests.iter().filter(|digest| digest.told_standing() == Standing::Unreadable);
+        let unread = || self.digests.iter().filter(|digest| digest.standing() == Standing::Unreadable);
         let first_unread = unread().next().map(|digest| Window { from: digest.name.end, to: digest.name.end });
         let known = unread().copied().chain(verified.iter().map(|(object, _)| *object));
         let reach = Reach {
@@ -490,12 +490,6 @@ fn note_unread(outside: &BTreeMap<ChainId, Outside>, reaches: &mut Vec<Reach>) {
     });
     let unread: Vec<Reach> = unread.collect();
     reaches.extend(unread);
-}
-
-impl DigestObject {
-    fn told_standing(&self) -> Standing {
-        self.told().0
-    }
 }
 
 fn hour_before(time: Timestamp) -> Timestamp {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::super::heads::AtHead;
 use super::*;
+use crate::archive::key::DigestName;
 use crate::source::{DigestMetadata, SourceError};
 
 fn place() -> AccountRegion {
@@ -151,6 +152,12 @@ fn of_an_unread_digest_its_hour_is_unknown_and_no_more() {
     assert_eq!((reach.newest, reach.begins), (Some(at(180)), true));
 }
 
+/// A digest of this organization or of none before the period.
+fn before(org: Option<&str>, name: &DigestName) -> BTreeMap<ChainId, Outside> {
+    let org = org.map(|org| org.parse().expect("organization"));
+    [(ChainId::named(org, &place(), name), Outside { before: Some(name.end), after: false })].into()
+}
+
 #[test]
 fn a_chain_begins_with_a_first_digest_before_which_nothing_is_there() {
     let begins = |group: Group| judge(group, &always()).reaches[0].begins;
@@ -158,7 +165,7 @@ fn a_chain_begins_with_a_first_digest_before_which_nothing_is_there() {
     assert!(begins(group(signed(&[starting(60), hour(120, 0)]))));
     // Its predecessor is not there; something older of the chain is.
     assert!(!begins(group(signed(&[starting(60), hour(120, 0)]).split_off(1))));
-    assert!(!begins(Group { earlier: vec![name(0)], ..group(signed(&[starting(60)])) }));
+    assert!(!begins(Group { outside: before(None, &name(0)), ..group(signed(&[starting(60)])) }));
 }
 
 #[test]
@@ -175,11 +182,12 @@ fn of_a_chain_of_which_nothing_was_read_its_newest_digest_before_is_known() {
 
 #[test]
 fn a_chain_begins_anew_after_a_digest_before_the_period() {
-    let after = |earlier: DigestName| {
-        let group = Group { digests: signed(&[starting(300)]), earlier: vec![earlier], ..Group::default() };
+    let of = |org: Option<&str>, earlier: &DigestName| {
+        let group = Group { digests: signed(&[starting(300)]), outside: before(org, earlier), ..Group::default() };
         let conclusion = judge(group, &always());
         (found(&conclusion), conclusion.breaks.first().map(|broken| broken.window))
     };
+    let after = |earlier: DigestName| of(None, &earlier);
     let restart = expect(&[(FindingId::ChainRestart, "0500")]);
     assert_eq!(after(name(120)), (restart.clone(), Some(hours(2, 4))));
     assert_eq!(after(name(240)), (restart, Some(hours(4, 4))));
@@ -188,6 +196,7 @@ fn a_chain_begins_anew_after_a_digest_before_the_period() {
     assert_eq!(after(DigestName { trail: "other".into(), ..name(120) }), (vec![], None));
     assert_eq!(after(DigestName { home: "eu-west-1".parse().expect("Region"), ..name(120) }), (vec![], None));
     assert_eq!(after(DigestName { backfill: true, ..name(120) }), (vec![], None));
+    assert_eq!(of(Some("o-exampleorgid"), &name(120)), (vec![], None));
 }
 
 #[test]

@@ -14,7 +14,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::chain::{ChainId, Group};
@@ -48,11 +47,11 @@ impl Group {
             let chain = chains.entry(id_of(digest)).or_default();
             if let Some(window) = digest.window() {
                 any_signed = true;
-                chain.ends.insert(digest.name.end);
+                chain.add(window, digest.name.end);
                 pointed.extend(digest.pointed());
-                chain.windows.push(window);
             }
         }
+        chains.values_mut().for_each(Signed::settle);
         let mut oldest_first: Vec<usize> = (0..self.digests.len()).collect();
         oldest_first.sort_by_key(|&at| self.digests[at].name.end);
         let mut planted = Vec::new();
@@ -60,10 +59,12 @@ impl Group {
             let digest = &self.digests[at];
             let Some(chain) = chains.get_mut(&id_of(digest)) else { continue };
             let end = digest.name.end;
-            let cannot_be = is_misdated(digest)
-                || chain.covers(end)
-                || (!digest.claims_its_place() && !chain.may_end_at(end, any_signed));
-            if is_none(digest) && cannot_be && !pointed.contains(&digest.place) {
+            let cannot_be = || {
+                !digest.name.is_in_its_day()
+                    || chain.covers(end)
+                    || (!digest.claims_its_place() && !chain.may_end_at(end, any_signed))
+            };
+            if is_none(digest) && !pointed.contains(&digest.place) && cannot_be() {
                 planted.push(at);
             } else {
                 chain.reached = chain.reached.max(Some(end));
@@ -73,25 +74,48 @@ impl Group {
     }
 }
 
-/// What is known of a chain by its signed digests, and how far it was followed.
+/// What is known of a chain by its signed digests, and how far it was followed. An object is held against it without
+/// looking at all of them: there may be as many of both.
 #[derive(Default)]
 struct Signed {
+    /// In the order of their starts; once settled, each with the latest end of those up to it.
     windows: Vec<Window>,
     /// The times in their names.
     ends: BTreeSet<Timestamp>,
+    /// The seconds of the hour at which they end.
+    steps: BTreeSet<i64>,
+    /// The end of the newest.
+    newest: Option<Timestamp>,
     /// The end of the newest object so far that may be one of its digests.
     reached: Option<Timestamp>,
 }
 
 impl Signed {
+    fn add(&mut self, window: Window, named: Timestamp) {
+        self.windows.push(window);
+        self.ends.insert(named);
+        self.steps.insert(second_of_hour(window.to));
+        self.newest = self.newest.max(Some(window.to));
+    }
+
+    fn settle(&mut self) {
+        self.windows.sort_unstable();
+        let mut latest = Timestamp::MIN;
+        for window in &mut self.windows {
+            latest = latest.max(window.to);
+            window.to = latest;
+        }
+    }
+
     fn covers(&self, end: Timestamp) -> bool {
-        self.windows.iter().any(|window| window.from < end && end < window.to)
+        let started = self.windows.partition_point(|window| window.from < end);
+        self.windows[..started].last().is_some_and(|window| end < window.to)
     }
 
     /// Whether another digest of the chain may have ended then.
     fn may_end_at(&self, end: Timestamp, any_signed: bool) -> bool {
-        let Some(newest) = self.windows.iter().map(|window| window.to).max() else { return !any_signed };
-        let in_step = self.windows.iter().any(|window| second_of_hour(window.to) == second_of_hour(end));
+        let Some(newest) = self.newest else { return !any_signed };
+        let in_step = self.steps.contains(&second_of_hour(end));
         let follows = self.reached.is_none_or(|reached| end.duration_since(reached) <= NEXT);
         in_step && !self.ends.contains(&end) && (end <= newest || follows)
     }
@@ -100,10 +124,6 @@ impl Signed {
 /// Whether what was read is no digest, or could not be told to be one.
 fn is_none(digest: &DigestObject) -> bool {
     matches!(digest.standing(), Standing::Altered | Standing::Malformed) || digest.has_problem(FindingId::SignatureLost)
-}
-
-fn is_misdated(digest: &DigestObject) -> bool {
-    Offset::UTC.to_datetime(digest.name.end).date() != digest.name.day
 }
 
 fn second_of_hour(time: Timestamp) -> i64 {
@@ -124,10 +144,13 @@ mod tests {
 
     /// Two signed digests with an hour between them, and how far the chain was followed.
     fn chain(reached: i64) -> Signed {
-        let hour = |from: i64| Window { from: at(from * HOUR), to: at((from + 1) * HOUR) };
-        let windows = vec![hour(0), hour(2)];
-        let ends = windows.iter().map(|window| window.to).collect();
-        Signed { windows, ends, reached: Some(at(reached)) }
+        let mut chain = Signed { reached: Some(at(reached)), ..Signed::default() };
+        for hour in [2, 0] {
+            let window = Window { from: at(hour * HOUR), to: at((hour + 1) * HOUR) };
+            chain.add(window, window.to);
+        }
+        chain.settle();
+        chain
     }
 
     #[test]
@@ -143,6 +166,17 @@ mod tests {
             (3 * HOUR, false),
         ] {
             assert_eq!(chain(0).covers(at(second)), covers, "{second}");
+        }
+    }
+
+    #[test]
+    fn long_hours_cover_what_lies_behind_shorter_ones_that_start_in_them() {
+        let mut chain = chain(0);
+        let long = Window { from: at(0), to: at(9 * HOUR) };
+        chain.add(long, long.to);
+        chain.settle();
+        for (hour, covers) in [(1, true), (3, true), (8, true), (9, false)] {
+            assert_eq!(chain.covers(at(hour * HOUR)), covers, "{hour}");
         }
     }
 

@@ -7,6 +7,9 @@ use serde::Serialize;
 /// as far as AWS lets one tell.
 pub const ARRIVAL: SignedDuration = SignedDuration::from_hours(3);
 
+/// How long after its end a digest may arrive.
+pub const DIGEST_SLACK: SignedDuration = SignedDuration::from_hours(2);
+
 /// How far inside a period that was asked for coverage may begin and end: digests are hourly, and nobody asks for a period
 /// to the second at which a trail was made.
 pub const EDGE: SignedDuration = SignedDuration::from_hours(2);
@@ -15,7 +18,7 @@ pub const EDGE: SignedDuration = SignedDuration::from_hours(2);
 pub const AHEAD: SignedDuration = SignedDuration::from_mins(15);
 
 /// How much later than the time in its name a log may be delivered in practice; digests cover delivery times.
-const NAME_SLACK: SignedDuration = SignedDuration::from_mins(10);
+pub const NAME_SLACK: SignedDuration = SignedDuration::from_mins(10);
 
 /// A span of time, start included, end not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -12,10 +12,13 @@ use support::{Answer, Archive};
 const LATE: [&str; 4] = ["--from", "2026-01-04T00:00:00Z", "--as-of", "2026-01-04T18:00:00Z"];
 
 /// The last day of a chain of sixty hours.
-const LATER: [&str; 4] = ["--from", "2026-01-04T12:00:00Z", "--as-of", "2026-01-05T06:00:00Z"];
+pub(super) const LATER: [&str; 4] = ["--from", "2026-01-04T12:00:00Z", "--as-of", "2026-01-05T06:00:00Z"];
+
+/// The night after a chain of twelve hours, before a lifecycle rule can be at its first day.
+const NIGHT: [&str; 2] = ["--as-of", "2026-01-03T06:00:00Z"];
 
 /// The exit code, and the ids of all but warnings.
-fn told(answer: &Answer) -> (i32, Vec<String>) {
+pub(super) fn told(answer: &Answer) -> (i32, Vec<String>) {
     let findings = answer.report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
     let counting = findings.iter().filter(|finding| finding["severity"] != "warning");
     let mut ids: Vec<String> = counting.map(|finding| finding["id"].as_str().unwrap().to_owned()).collect();
@@ -25,7 +28,7 @@ fn told(answer: &Answer) -> (i32, Vec<String>) {
 }
 
 /// The plain chain with so many hours.
-fn hours(hours: usize) -> Built {
+pub(super) fn hours(hours: usize) -> Built {
     Chain { hours, ..Chain::new() }.build()
 }
 
@@ -56,7 +59,7 @@ fn cut(built: &mut Built, hours: std::ops::Range<usize>) {
 }
 
 /// Without anything that is dated in the first hours.
-fn expire(built: &mut Built, before: &str) {
+pub(super) fn expire(built: &mut Built, before: &str) {
     built.objects.retain(|key, _| {
         let time = key.rsplit_once("_2026").map_or("", |(_, rest)| rest);
         time.is_empty() || format!("2026{time}").as_str() >= before
@@ -136,7 +139,7 @@ fn a_chain_is_there_only_if_a_verified_digest_of_it_is() {
     let several = Runs::after(&parts);
     assert_eq!(several.remembered()["heads"].as_array().unwrap().len(), 2);
     parts.objects.retain(|key, _| !key.contains("Digest"));
-    let answer = several.run(&parts, &[]);
+    let answer = several.run(&parts, &NIGHT);
     assert_eq!(answer.code, 1);
     assert_eq!(ids(&answer.report).iter().filter(|id| *id == "chain-vanished").count(), 1);
     assert!(!ids(&answer.report).contains(&"head-went-back".to_owned()));
@@ -149,8 +152,8 @@ fn after_a_restart_the_end_of_the_older_part_is_remembered_too() {
     assert_eq!(told(&runs.run(&restarted(), &[])), expected(3, &["chain-restart"]));
     let mut cut_short = restarted();
     cut(&mut cut_short, 4..6);
-    assert_eq!(told(&runs.run(&cut_short, &[])), expected(1, &["chain-restart", "head-went-back"]));
-    assert_eq!(told(&runs.run(&cut_short, &[])).0, 1, "it is remembered beyond a run that lacked it");
+    assert_eq!(told(&runs.run(&cut_short, &NIGHT)), expected(1, &["chain-restart", "head-went-back"]));
+    assert_eq!(told(&runs.run(&cut_short, &NIGHT)).0, 1, "it is remembered beyond a run that lacked it");
     assert_eq!(told(&runs.run(&restarted(), &[])), expected(3, &["chain-restart"]));
 }
 
@@ -167,7 +170,7 @@ fn backfill_digests_are_remembered_too() {
     assert_eq!(told(&runs.run(&built(), &[])), expected(0, &[]));
     let mut gone = built();
     cut(&mut gone, 13..14);
-    assert_eq!(told(&runs.run(&gone, &[])), expected(1, &["head-went-back"]));
+    assert_eq!(told(&runs.run(&gone, &NIGHT)), expected(1, &["head-went-back"]));
 }
 
 #[test]
@@ -329,7 +332,7 @@ fn expired_is_what_leaves_nothing_as_old_behind() {
     // With a period, what lies before it is looked for.
     let (first, _, _) = after(&|_| {}, &LATER);
     assert_eq!(first, expected(3, &["head-expired"]));
-    let still_there = |built: &mut Built| built.add_log("2026-01-03T05:00:00Z", "StillThereStillT", b"{}");
+    let still_there = |built: &mut Built| built.add_log("2026-01-02T23:40:00Z", "StillThereStillT", b"{}");
     let (first, _, runs) = after(&still_there, &LATER);
     assert_eq!((first, runs.states("expired")), (expected(1, &["head-went-back"]), 0));
 }
@@ -375,10 +378,10 @@ fn deleted_is_what_leaves_something_as_old_behind() {
         built.objects.retain(|key, _| !key.contains("_other_") && !key.contains("_ot0"));
         let runs = Runs::after(&ended);
         assert_eq!(told(&runs.run(&built, more)), expected(1, &["chain-vanished"]), "{more:?}");
-        // A single log of its last hour suffices, in any account of the root.
+        // A single log of the day before suffices, in any account of the root.
         expire(&mut built, "20260103T0502");
         let stranger = Chain { account: "444455556666".into(), ..Chain::new() };
-        let key = stranger.log_key("2026-01-03T05:00:00Z".parse().unwrap(), "StillThereStillT");
+        let key = stranger.log_key("2026-01-02T23:40:00Z".parse().unwrap(), "StillThereStillT");
         built.objects.insert(key, (gzip(b"{\"Records\":[]}"), BTreeMap::new()));
         let runs = Runs::after(&ended);
         let found = told(&runs.run(&built, more));
@@ -435,6 +438,22 @@ fn an_archive_that_was_named_wrongly_is_asked_about_and_not_called_deleted() {
     assert_eq!(told(&runs.over_s3(&built.serve(), BUCKET, &[])), expected(0, &[]));
     let found = told(&runs.over_s3(&copied.serve(), BUCKET, &[]));
     assert_eq!(found, expected(1, &["archive-address", "chain-vanished"]));
+}
+
+#[test]
+fn a_question_about_the_address_hides_no_head_that_holds_other_content() {
+    let mut moved = hours(12);
+    for digest in moved.digests.clone() {
+        let claim =
+            |content| String::from_utf8(content).unwrap().replace(r#"Object":"AWSLogs/"#, r#"Object":"x/AWSLogs/"#);
+        moved.rewrite(&digest, |content| claim(content).into_bytes());
+    }
+    let told_of_both = expected(1, &["archive-address", "chain-vanished"]);
+    assert_eq!(told(&Runs::after(&hours(12)).run(&moved, &[])), told_of_both);
+    let runs = Runs::new();
+    assert_eq!(told(&runs.over_s3(&hours(12).serve(), BUCKET, &[])), expected(0, &[]));
+    assert_eq!(told(&runs.over_s3(&moved.serve(), BUCKET, &[])), told_of_both);
+    assert_eq!(runs.states("open"), 1);
 }
 
 #[test]

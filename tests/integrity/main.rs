@@ -10,6 +10,7 @@ mod chains;
 mod checkpoints;
 mod coverage;
 mod digests;
+mod expiry;
 mod heads;
 mod keys;
 #[cfg(unix)]

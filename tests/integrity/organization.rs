@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use super::runs::Runs;
 use super::*;
 use support::chain::{compact, gunzip};
 use support::{Answer, Archive, run};
@@ -240,4 +241,39 @@ fn hides_nothing(nightly: &Nightly, honest: &Built, from: &str, now: &str) {
         let found = ids(&answer.report);
         assert!(answer.code != 0 && found.iter().any(|id| id == told), "{name}: exit {} {found:?}", answer.code);
     }
+}
+
+/// The day of a closed account's last digest is expiring: some of it is gone, and some is still there.
+#[test]
+fn a_lifecycle_rule_that_is_partway_through_a_day_accuses_nobody() {
+    let everything = everything();
+    let runs = Runs::new();
+    let evening = at(&everything, "2026-01-05T03:00:00Z", "2026/01/02");
+    runs.run(&evening, &["--from", "2026-01-02", "--as-of", "2026-01-05T03:00:00Z"]);
+    let (from, now) = ("2026-01-05", "2026-01-06T03:00:00Z");
+    let last = |built: &Built| {
+        let of_it = |key: &&String| key.contains(CLOSED) && key.contains("Digest");
+        built.objects.keys().filter(of_it).max().unwrap().clone()
+    };
+    let head = last(&evening);
+    let told_of_it = |built: &Built| {
+        let before = fs::read(runs.file()).unwrap();
+        let answer = runs.run(built, &["--from", from, "--as-of", now]);
+        fs::write(runs.file(), before).unwrap();
+        let findings = answer.report["findings"].as_array().unwrap().iter();
+        let about = findings.filter(|finding| finding["object"] == head).map(|finding| finding["id"].as_str().unwrap());
+        (answer.code, about.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let kept = |is_left: &dyn Fn(&str) -> bool| {
+        let mut built = at(&everything, now, "2026/01/02");
+        built.objects.retain(|key, _| is_left(key));
+        built
+    };
+    let is_later = |key: &str| !key.contains("/2026/01/02/") && !key.contains("/2026/01/03/");
+    let told = |code, id: &str| (code, vec![id.to_owned()]);
+    let partway = kept(&|key| is_later(key) || key.contains("/2026/01/03/") && key.contains(MEMBER));
+    assert_eq!(told_of_it(&partway), told(3, "digest-unreadable"));
+    assert_eq!(told_of_it(&kept(&is_later)), told(3, "head-expired"));
+    let day_before = kept(&|key| is_later(key) || key.contains("/2026/01/02/") && key.contains(MEMBER));
+    assert_eq!(told_of_it(&day_before), told(1, "chain-vanished"));
 }
