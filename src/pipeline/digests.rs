@@ -43,6 +43,8 @@ pub struct Judged {
     pub holdings: Holdings,
     /// Where its folders lie that hold any of it.
     pub roots: Vec<Root>,
+    /// What lies in other buckets and prefixes besides, counted or known by name only.
+    pub aside: Inventory,
     /// Where any folders lie; shared by all.
     pub all_roots: Arc<[Root]>,
     /// What they prove.
@@ -141,7 +143,8 @@ pub async fn judge<S: Source, K: KeyService>(
     conclusion.findings.extend(findings);
     inventory.settle();
     let holdings = inventory.places.remove(&place).unwrap_or_default();
-    Judged { place, holdings, roots: inventory.roots, all_roots: listed.roots.clone(), conclusion, keys_used }
+    let (roots, all_roots) = (std::mem::take(&mut inventory.roots), listed.roots.clone());
+    Judged { place, holdings, roots, aside: inventory.aside(), all_roots, conclusion, keys_used }
 }
 
 /// Where earlier runs verified digests of this account and Region, and the hash of their content.

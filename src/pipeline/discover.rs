@@ -20,9 +20,9 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, spawn};
-use crate::archive::folder::{self, Holds, Step, Within};
+use crate::archive::folder::{self, Step, Within};
 use crate::archive::inventory::{Inventory, is_left_out};
-use crate::archive::key::{AccountRegion, DIGEST_FOLDER, LogKind};
+use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
 use crate::metrics::Metrics;
@@ -71,7 +71,7 @@ pub async fn discover<S: Source>(
     prefix: &str,
     thoroughness: Thoroughness,
 ) -> Result<(Inventory, Vec<Finding>), SourceError> {
-    list_all(context, bucket, vec![prefix.to_owned()], thoroughness).await
+    list_all(context, bucket, vec![prefix.to_owned()], &context.scope, thoroughness).await
 }
 
 /// Lists everything in scope of one account and Region below `root` of `bucket`, which need not be the archive's.
@@ -86,9 +86,15 @@ pub async fn discover_place<S: Source>(
 ) -> Result<(Inventory, Vec<Finding>), SourceError> {
     let folders = LogKind::ALL.into_iter().map(LogKind::folder).chain([DIGEST_FOLDER]);
     let folders = folders.map(|folder| format!("{root}{}/{folder}/{}/", place.account, place.region));
-    let (mut inventory, mut findings) =
-        list_all(context, bucket, folders.collect(), Thoroughness::CloudTrailOnly).await?;
-    inventory.places.retain(|found, _| found == place);
+    // The chain is followed under whatever organization it was; what lies there of other places is not theirs.
+    let scope = Scope {
+        accounts: vec![place.account],
+        regions: vec![place.region.clone()],
+        organizations: Vec::new(),
+        ..context.scope.clone()
+    };
+    let (inventory, mut findings) =
+        list_all(context, bucket, folders.collect(), &scope, Thoroughness::CloudTrailOnly).await?;
     if !bucket.is_empty() {
         for finding in findings.iter_mut().filter(|finding| finding.id == FindingId::ListingFailed) {
             finding.object = format!("s3://{bucket}/{}", finding.object);
@@ -101,9 +107,10 @@ async fn list_all<S: Source>(
     context: &Context<S>,
     bucket: &Arc<str>,
     prefixes: Vec<String>,
+    scope: &Scope,
     thoroughness: Thoroughness,
 ) -> Result<(Inventory, Vec<Finding>), SourceError> {
-    let mut listing = Listing::new::<S>(&context.scope, thoroughness);
+    let mut listing = Listing::new::<S>(scope, thoroughness);
     for prefix in prefixes {
         listing.follow(bucket.clone(), prefix, None);
     }
@@ -175,15 +182,48 @@ async fn walk<S: Source>(
             Err(error) if error.is_transient() && !work.is_again && !context.is_cancelled() => {
                 again.push(Work { is_again: true, ..work });
             }
-            Err(error) => {
-                let folder = if work.prefix.is_empty() { "the archive" } else { work.prefix.as_str() };
-                let sentence = format!("the folder cannot be listed, so what it holds is unknown: {error}");
-                let finding = Finding::new(FindingId::ListingFailed, folder, sentence);
-                findings.push(finding.with_optional_hint(error.hint_for(Purpose::Listing)));
-            }
+            Err(error) => findings.push(not_listed(&work.prefix, &error)),
         }
     }
     Ok(findings)
+}
+
+/// Hands every page of one folder to `take`.
+///
+/// # Errors
+/// Why a page could not be had; those before it were taken.
+pub(super) async fn each_page<S: Source>(
+    context: &Context<S>,
+    bucket: &Arc<str>,
+    folder: &str,
+    mut take: impl FnMut(Page),
+) -> Result<(), SourceError> {
+    let (bucket, prefix) = (bucket.clone(), folder.to_owned());
+    let mut work = Work { bucket, prefix, by_folder: true, continuation: None, split: None, is_again: false };
+    loop {
+        let (asked, page) = list_page(context, work).await;
+        let mut page = page?;
+        let continuation = page.next.take();
+        take(page);
+        if continuation.is_none() {
+            return Ok(());
+        }
+        work = Work { continuation, ..asked };
+    }
+}
+
+/// What is said of a folder that could not be listed.
+pub(super) fn not_listed(prefix: &str, error: &SourceError) -> Finding {
+    let folder = if prefix.is_empty() { "the archive" } else { prefix };
+    let sentence = format!("the folder cannot be listed, so what it holds is unknown: {error}");
+    Finding::new(FindingId::ListingFailed, folder, sentence).with_optional_hint(error.hint_for(Purpose::Listing))
+}
+
+/// The folders that were not looked into, by what the listing found; where one lies behind a link, that is told with a `/`
+/// at its end.
+pub(super) fn folders_not_listed(findings: &[Finding]) -> Vec<String> {
+    let is_folder = |finding: &&Finding| finding.id == FindingId::ListingFailed || finding.object.ends_with('/');
+    findings.iter().filter(is_folder).map(|finding| finding.object.clone()).collect()
 }
 
 async fn list_page<S: Source>(context: &Context<S>, work: Work) -> (Work, Result<Page, SourceError>) {
@@ -274,14 +314,22 @@ impl<'a> Listing<'a> {
             Step::Above => *why == NotFollowed::FolderOutside || as_folder.ends_with("AWSLogs/"),
             _ => true,
         };
-        if !may_lead_to_cloudtrails || is_left_out(key) || self.asked(&step, None).is_none() {
+        // Readers leave files out by their names; a folder may hold files of any name.
+        let (is_folder, is_known) = match why {
+            NotFollowed::FolderOutside | NotFollowed::Circle | NotFollowed::TooManyLinks => (true, true),
+            NotFollowed::Outside | NotFollowed::NoFile => (false, true),
+            NotFollowed::Nowhere { .. } => (!key::is_named_like_cloudtrails(key), false),
+        };
+        let is_passed_over = is_left_out(key) && !(is_folder && is_known);
+        if !may_lead_to_cloudtrails || is_passed_over || self.asked(&step, None).is_none() {
             return None;
         }
         let (id, hint) = match why {
             NotFollowed::NoFile => (FindingId::NotAFile, "it was not opened; find out who made it"),
             _ => (FindingId::LinkNotFollowed, "copy what it leads to into the directory, or mount it there"),
         };
-        Some(Finding::new(id, key, format!("what stands here was not looked at: {why}")).with_hint(hint))
+        let object = if is_folder { &as_folder } else { key };
+        Some(Finding::new(id, object, format!("what stands here was not looked at: {why}")).with_hint(hint))
     }
 
     /// Queues a folder, unless it is out of scope.
@@ -289,7 +337,7 @@ impl<'a> Listing<'a> {
         let located = folder::locate(&prefix);
         let asked = self.asked(&located.step, split.as_ref());
         // What readers of a folder read that was asked for is listed, whatever lies between.
-        let in_outer = || located.outer.as_ref().filter(|outer| self.asks_for(outer)).map(|_| How::Flat);
+        let in_outer = || located.outer.as_ref().filter(|outer| self.scope.includes_folder(outer)).map(|_| How::Flat);
         let by_folder = match asked.or_else(in_outer) {
             Some(how) => how == How::ByFolder,
             None => {
@@ -315,7 +363,7 @@ impl<'a> Listing<'a> {
                 asked.then_some(How::ByFolder)
             }
             Step::OtherService => (self.thoroughness == Thoroughness::Everything).then_some(How::Flat),
-            Step::Within(within) if !self.asks_for(within) => None,
+            Step::Within(within) if !self.scope.includes_folder(within) => None,
             Step::Within(within) => match below(within) {
                 Below::Nothing => Some(How::ByFolder),
                 Below::Region if self.is_local || self.scope.from.is_some() || self.scope.to.is_some() => {
@@ -329,18 +377,6 @@ impl<'a> Listing<'a> {
                 }
             },
         }
-    }
-
-    /// Whether a folder of logs or digests was asked for, as far as its account, kind and Region tell. One that is of no
-    /// Region may be of any.
-    fn asks_for(&self, within: &Within<'_>) -> bool {
-        let region = within.region_in_any_case();
-        let kinds = &self.scope.kinds;
-        let kind = within.holds == Holds::Digests
-            || kinds.is_empty()
-            || within.holds.kind().is_some_and(|kind| kinds.contains(&kind));
-        kind && self.scope.includes_account(within.account)
-            && region.is_none_or(|region| self.scope.includes_region(&region))
     }
 
     /// Whether a folder of a year, month or day (`2026/`, `2026/01/`, …) may hold what is asked for.

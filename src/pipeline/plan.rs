@@ -10,8 +10,9 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::digests::Judged;
+use crate::archive::folder::{self, Holds};
 use crate::archive::ids::OrgId;
-use crate::archive::inventory::{LogObject, OddObject, Root};
+use crate::archive::inventory::{ListedDigest, LogObject, OddObject, Root};
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, LogName, ObjectName};
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
@@ -114,7 +115,7 @@ impl PlacePlan {
         period: &Period,
         findings: &mut Findings,
     ) -> Self {
-        let Judged { place, holdings, roots, all_roots, conclusion, keys_used: _ } = judged;
+        let Judged { place, holdings, roots, all_roots, conclusion, .. } = judged;
         let (place, roots) = (place.clone(), std::mem::take(roots));
         let (logs_found, listings) = (std::mem::take(&mut holdings.logs), std::mem::take(&mut conclusion.listings));
         let coverage: Vec<Coverage> = roots
@@ -170,7 +171,9 @@ impl PlacePlan {
             logs.push(PlannedLog { place: LogPlace::Object(object), listed });
         }
         findings.extend(before.finding(&place));
-        let (odd, listed_misnamed) = odd_ones(std::mem::take(&mut holdings.odd), &roots, scope, &mut listings);
+        let mut odd = std::mem::take(&mut holdings.odd);
+        odd.extend(planted_among_logs(&place, &roots, &holdings.digests, &conclusion.findings));
+        let (odd, listed_misnamed) = odd_ones(odd, &roots, scope, &mut listings);
         logs.extend(odd);
         let roots = roots.into();
         let listed_content = Vec::new();
@@ -340,6 +343,26 @@ fn in_order(hashes: impl Iterator<Item = u128>) -> Vec<u128> {
     let mut hashes: Vec<u128> = hashes.collect();
     hashes.sort_unstable();
     hashes
+}
+
+/// Objects that only pose as digests, where they lie below a folder of logs: whoever reads that folder reads them.
+fn planted_among_logs(
+    place: &AccountRegion,
+    roots: &[Root],
+    digests: &[ListedDigest],
+    findings: &[Finding],
+) -> Vec<OddObject> {
+    let planted = findings.iter().filter(|finding| finding.id == FindingId::DigestPlanted);
+    let planted: BTreeSet<&str> = planted.map(|finding| finding.object.as_str()).collect();
+    if planted.is_empty() {
+        return Vec::new();
+    }
+    let among_logs = digests.iter().filter_map(|digest| {
+        let key = digest.name.key(&roots[digest.root as usize].prefix, place);
+        let is_read = planted.contains(key.as_str()) && folder::outers(&key).any(|outer| outer.holds != Holds::Digests);
+        is_read.then(|| OddObject { key: key.into(), root: digest.root, size: digest.size, day: None })
+    });
+    among_logs.collect()
 }
 
 /// Plans objects among the logs that are no logs by their names, with the keys of those that a digest lists all the same.

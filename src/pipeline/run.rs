@@ -19,7 +19,7 @@ use super::oldest::Look;
 use super::plan::{self, PlacePlan};
 use super::{address, trail_events};
 use crate::acknowledge::{Acknowledgement, Acknowledgements};
-use crate::archive::inventory::{Inventory, Root};
+use crate::archive::inventory::{Inventory, Root, Tally};
 use crate::archive::key::LogKind;
 use crate::archive::scope::Scope;
 use crate::finding::{Finding, FindingId};
@@ -94,7 +94,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
         discover::discover(context, &archive.bucket, &archive.prefix, Thoroughness::CloudTrailOnly)
             .await
             .map_err(RunError::Archive)?;
-    let not_listed: Vec<String> = listing_findings.iter().map(|failed| failed.object.clone()).collect();
+    let not_listed: Arc<[String]> = discover::folders_not_listed(&listing_findings).into();
     findings.extend(listing_findings);
     let listed = Instant::now();
 
@@ -109,7 +109,6 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let mut found = scope_found(&inventory);
     let remembered = Listed::of(context, &archive.prefix, &inventory);
     let mut known = Known::of(&inventory, &context.scope);
-    let not_listed: Arc<[String]> = not_listed.into();
     let (places, told) = judge_places(context, keys, &archive, &mut inventory, &not_listed, &period).await;
     findings.merge(told);
     let mut totals = Totals::default();
@@ -143,6 +142,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     totals.chains.iter_mut().for_each(|chain| chain.tips.retain(is_here));
     let absent = asked::judge(context, &archive.prefix, known, &totals.reaches, &period, &not_listed).await;
     findings.extend(absent);
+    found.misnamed = inventory.misnamed.tally.and(inventory.odd_tally());
     found.trails =
         totals.chains.iter().map(|chain| chain.chain.trail.to_string()).collect::<BTreeSet<_>>().into_iter().collect();
     tell_misnamed(&inventory, &plans, &mut findings);
@@ -222,6 +222,7 @@ struct Planned {
     conclusion: Conclusion,
     told: Findings,
     keys: Vec<KeyUse>,
+    aside: Inventory,
 }
 
 /// Judges the digests of every account and Region and plans its logs, several at once; the result is in order.
@@ -251,7 +252,7 @@ async fn judge_places<S: Source, K: KeyService>(
                 let mut told = Findings::default();
                 let plan = PlacePlan::new(&mut judged, &not_listed, &scope, &period, &mut told);
                 told.extend(std::mem::take(&mut judged.conclusion.findings));
-                Planned { plan, conclusion: judged.conclusion, told, keys: judged.keys_used }
+                Planned { plan, conclusion: judged.conclusion, told, keys: judged.keys_used, aside: judged.aside }
             };
             context.compute(plan).await
         });
@@ -259,6 +260,7 @@ async fn judge_places<S: Source, K: KeyService>(
     let mut judged = std::pin::pin!(stream::iter(judging).buffer_unordered(context.concurrency));
     while let Some(mut place) = judged.next().await {
         findings.merge(std::mem::take(&mut place.told));
+        inventory.absorb(std::mem::take(&mut place.aside));
         planned.push(place);
     }
     planned.sort_by(|a, b| a.plan.place.cmp(&b.plan.place));
@@ -321,7 +323,7 @@ fn scope_found(inventory: &Inventory) -> ScopeFound {
         regions: sorted(places().map(|place| place.region.clone()).collect()),
         trails: Vec::new(),
         kinds: inventory.by_kind(),
-        misnamed: inventory.misnamed.tally.and(inventory.odd_tally()),
+        misnamed: Tally::default(),
         foreign: inventory.foreign.tally,
         left_alone: inventory.left_alone.iter().cloned().collect(),
     }

@@ -96,6 +96,62 @@ fn odd_names_are_told_where_their_folder_was_asked_for() {
 }
 
 #[test]
+fn no_folder_inside_a_folder_of_logs_hides_what_was_not_asked_for() {
+    let inner = format!("{LOGS}us-east-1/2026/01/02/AWSLogs/");
+    let log = |root: &str, account: &str, region: &str, minute: &str| {
+        let chain =
+            Chain { root: format!("{inner}{root}"), account: account.into(), region: region.into(), ..Chain::new() };
+        chain.log_key(minute.parse().unwrap(), "ForgedForgedForg")
+    };
+    let (here, then) = (support::chain::ACCOUNT, "2026-01-02T20:15:00Z");
+    let insight = log("", here, "us-east-1", then);
+    let insight = insight.replace(
+        "111122223333/CloudTrail/us-east-1/2026/01/02/1",
+        "111122223333/CloudTrail-Insight/us-east-1/2026/01/02/1",
+    );
+    let insight = insight.replace("_CloudTrail_", "_CloudTrail-Insight_");
+    for (key, more) in [
+        (log("", here, "us-east-1", "2025-01-02T20:15:00Z"), &[][..]),
+        (log("", "999922223333", "us-east-1", then), &["--account", here]),
+        (log("", here, "eu-west-1", then), &["--region", "us-east-1"]),
+        (insight, &["--kind", "CloudTrail"]),
+        (format!("{inner}{here}/CloudTrail-Digest/evil.json.gz"), &[]),
+        (format!("{inner}{here}/CloudTrail-Digest/us-east-1/2026/01/02/evil.json.gz"), &[]),
+        (format!("{inner}999922223333/CloudTrail-Digest/eu-west-1/2025/01/02/evil.json.gz"), &[]),
+        (format!("{inner}{here}/CloudTrail/us-east-1/2025/01/02/evil.json.gz"), &[]),
+    ] {
+        let args = [&PERIOD[..], more].concat();
+        check(vec![Case {
+            args: args.clone(),
+            ..case("in a directory", beside(&key, &forged().0), 3, &["object-unlisted"])
+        }]);
+        let answer = beside(&key, &forged().0).serve().run("verify", BUCKET, &args);
+        assert_eq!((answer.code, ids(&answer.report)), (3, vec!["object-unlisted".to_owned()]), "{key} in S3");
+    }
+}
+
+#[test]
+fn records_under_the_name_of_a_digest_are_read_where_they_lie_among_logs() {
+    let inner = Chain { root: format!("{LOGS}us-east-1/2026/01/02/AWSLogs/"), ..Chain::new() };
+    for time in ["2026-01-02T20:30:00Z", "2025-01-02T20:30:00Z"] {
+        let time: jiff::Timestamp = time.parse().unwrap();
+        let key = inner.digest_key(time);
+        let read = time.to_string().starts_with("2026");
+        let expected: &[&str] =
+            if read { &["chain-ended", "digest-planted", "object-unlisted"] } else { &["object-unlisted"] };
+        check(vec![case("in a directory", beside(&key, &forged().0), 3, expected)]);
+    }
+}
+
+#[test]
+fn records_under_the_name_of_a_logs_metadata_are_told() {
+    check(vec![after("beside a log", 3, &["object-unlisted"], |built| {
+        let key = format!("{}.metadata.json", built.logs[5][0]);
+        built.objects.insert(key, (b"{\"Records\":[{\"eventID\":\"forged\"}]}".to_vec(), BTreeMap::new()));
+    })]);
+}
+
+#[test]
 fn a_flood_of_odd_names_is_counted() {
     let mut built = Chain::new().build();
     for n in 0..10_003 {
@@ -288,6 +344,17 @@ fn an_old_prefix_is_listed_once() {
     planted.objects.insert(planted.logs[3][0].replace("lg0003", "lg9993"), forged());
     let answer = planted.serve().run("verify", &format!("{BUCKET}/AWSLogs"), &[]);
     assert_eq!((answer.code, ids(&answer.report)), (3, vec!["log-unlisted".to_owned()]));
+    // So are odd names there, whatever they pose as, and those that are only counted.
+    let old = "old/AWSLogs/111122223333/CloudTrail/us-east-1/";
+    let other = Chain { root: format!("{old}AWSLogs/"), account: "999922223333".into(), ..Chain::new() };
+    let mut odd = chain.build();
+    odd.objects.insert(other.log_key("2026-01-02T20:15:00Z".parse().unwrap(), "ForgedForgedForg"), forged());
+    odd.objects.insert(format!("{old}.x"), forged());
+    odd.objects.extend((0..10_003).map(|n| (format!("{old}{n:05}"), (b"{}".to_vec(), BTreeMap::new()))));
+    let answer = odd.serve().run("verify", &format!("{BUCKET}/AWSLogs"), &[]);
+    let expected = ["cap-reached", "name-unexpected", "object-unlisted"].map(str::to_owned).to_vec();
+    assert_eq!((answer.code, ids(&answer.report)), (3, expected));
+    assert_eq!(answer.report["scope_found"]["misnamed"]["objects"], 10_005);
 }
 
 #[cfg(unix)]
@@ -323,6 +390,13 @@ fn links_and_pipes_are_looked_at_or_told() {
         symlink(bucket, bucket.join(day).join("circle")).unwrap();
     });
     assert_eq!(again, told(3, &["link-not-followed"], 24), "a folder linked twice, and a circle");
+    let hidden = run(&|bucket, _| {
+        for name in ["_x", ".x"] {
+            symlink(outside.path(), bucket.join(day).join(name)).unwrap();
+        }
+        symlink(outside.path().join("gone"), bucket.join(day).join("_y")).unwrap();
+    });
+    assert_eq!(hidden, told(3, &["link-not-followed"], 24), "folders outside under names that readers leave out");
     let gone = outside.path().join("day");
     let away = run(&|bucket, _| {
         fs::rename(bucket.join(day), &gone).unwrap();
