@@ -33,7 +33,10 @@ impl Sequence {
         chance.local = options.local;
         let mut moves: Vec<Move> = match chance.below(8) {
             0 | 1 => (0..chance.count()).map(|_| chance.honest()).collect(),
-            2 | 3 => chance.cover_up(),
+            2 | 3 => {
+                chance.ask_for_a_time(&mut options);
+                chance.cover_up()
+            }
             _ => (0..chance.count()).map(|_| chance.any()).collect(),
         };
         if options.local {
@@ -68,6 +71,16 @@ impl Chance {
             });
         }
         moves
+    }
+
+    /// A period, in half of the cases: what was asked for must be covered.
+    fn ask_for_a_time(&mut self, options: &mut Options) {
+        match self.below(6) {
+            0 => options.from = Some(self.pick(&[0, 60, 130, 190])),
+            1 => (options.from, options.to) = (Some(self.pick(&[0, 60, 130])), Some(self.pick(&[200, 250, 330]))),
+            2 => options.to = Some(self.pick(&[200, 250, 330])),
+            _ => {}
+        }
     }
 
     fn below(&mut self, number: usize) -> usize {

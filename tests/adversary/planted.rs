@@ -27,7 +27,7 @@ impl Judge<'_> {
             Standing::Exempt(Exemption::OtherObjects) => spot.is_hidden() && self.is_asked(place, spot),
             _ => false,
         };
-        let (what, key, owner) = (format!("{spot:?} ({})", place.1), place.1.clone(), spot.owner(self.world));
+        let (what, key, owner) = (format!("{spot:?} ({})", place.1), place.1.clone(), spot.told_of(self.world));
         Some(Touch { what, key, owner, standing, is_named })
     }
 
@@ -107,7 +107,7 @@ impl Judge<'_> {
     }
 
     pub fn may_spot_be_pending(&self, spot: &Spot) -> bool {
-        let log = spot.as_log(self.world);
+        let log = spot.as_log(self.world, self.options.local);
         log.is_some_and(|(owner, time, days_off)| self.may_be_pending(&owner, time, days_off))
     }
 

@@ -215,11 +215,22 @@ impl Spot {
         }
     }
 
-    /// Whose log its name makes it to be, when that was delivered, and how many days its folder is off.
-    pub fn as_log(&self, world: &World) -> Option<(Owner, Timestamp, i8)> {
+    /// Whose finding it may be told in.
+    pub fn told_of(&self, world: &World) -> Owner {
+        let owner = self.owner(world);
+        match self {
+            Self::Odd { shape: Odd::NestedLog | Odd::NestedDigest | Odd::NestedOrganization, .. } => nested(&owner),
+            _ => owner,
+        }
+    }
+
+    /// Whose log its name makes it to be, when that was delivered, and how many days its folder is off. In a directory, a
+    /// log may be unpacked.
+    pub fn as_log(&self, world: &World, local: bool) -> Option<(Owner, Timestamp, i8)> {
         let owner = self.owner(world);
         match self {
             Self::Log { insight: false, days_off, .. } => Some((owner, self.time(), *days_off)),
+            Self::Odd { shape: Odd::Inflated, .. } if local => Some((owner, self.time(), 0)),
             Self::Odd { shape: Odd::NestedLog, .. } => Some((nested(&owner), self.time(), 0)),
             _ => None,
         }
