@@ -1,40 +1,31 @@
 //! What was asked for and is not there: names, accounts and Regions, folders of logs.
 //!
 //! The listing knows more accounts and Regions than it went into: a folder is enough. Each must be covered over the period
-//! by a verified chain. Where none of its digests was read, the newest one before the period is looked for, newest folder
-//! first, so that what is told is when it ended.
-//!
-//! ```text
-//! known ─┬─ a verified chain, or something told of it already ─▶ judged elsewhere
-//!        ├─ digests before the period ──────────────────────────▶ ended, and when
-//!        ├─ digests after it only ──────────────────────────────▶ begins after it
-//!        ├─ no digest at all, and only new logs ────────────────▶ a new account or Region: nothing is due yet
-//!        └─ no digest at all ───────────────────────────────────▶ told as that
-//! ```
+//! by a verified chain that was asked for, or something must be told of it. Of the others it is looked up what became of them
+//! ([`super::ended`]). A checkpoint knows chains besides, which may lie beside others that go on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 use super::Context;
-use super::discover::span_of;
+use super::ended::{self, Ended, Whose};
+use super::keys::{KeyService, Keys};
 use super::plan::{Listed, LogPlace, PlacePlan};
 use crate::archive::ids::OrgId;
 use crate::archive::inventory::Inventory;
 use crate::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, ObjectName};
 use crate::archive::scope::Scope;
+use crate::checkpoint::Head;
 use crate::finding::{Finding, FindingId};
-use crate::source::{ListRequest, Page, Purpose, Source};
-use crate::verify::chain::{ChainId, Conclusion};
+use crate::report::Heads;
+use crate::source::Source;
+use crate::verify::chain::{ChainId, ChainSummary, Conclusion};
 use crate::verify::edges::Period;
+use crate::verify::heads::AtHead;
 use crate::verify::reach::{self, Held, Reach};
-
-/// Folders that are listed to find the newest digest of one account and Region: years, months and days that hold none are
-/// passed over one by one.
-const MOST_FOLDERS: usize = 64;
 
 /// The accounts and Regions that the listing shows, each under one root.
 #[derive(Default)]
@@ -44,112 +35,97 @@ pub(super) struct Known(BTreeMap<(String, AccountRegion), Seen>);
 struct Seen {
     bucket: Arc<str>,
     org: Option<OrgId>,
-    /// Whether chains or findings of their own say what there is to say.
+    /// Whether chains that were asked for, or findings of their own, say what there is to say.
     told: bool,
-    /// Whether logs of it wait for their digest, or lie after the period.
-    newer: bool,
-    /// Whether digests of it lie after the period, by their names.
-    goes_on: bool,
+    /// Whether chains of trails that were not asked for cover it.
+    others: bool,
 }
 
 impl Known {
     /// Those of a listing that are in scope, before their digests are judged.
     pub(super) fn of(inventory: &Inventory, scope: &Scope) -> Self {
         let mut known = Self::default();
-        let mut see = |root: u32, place: &AccountRegion, told: bool, newer: bool, goes_on: bool| {
+        let mut see = |root: u32, place: &AccountRegion| {
             let root = &inventory.roots[root as usize];
-            if !scope.includes(place) || !scope.includes_organization(root.org.as_ref()) {
-                return;
+            if scope.includes(place) && scope.includes_organization(root.org.as_ref()) {
+                let (bucket, org) = (root.bucket.clone(), root.org.clone());
+                let seen = Seen { bucket, org, told: false, others: false };
+                known.0.entry((root.prefix.clone(), place.clone())).or_insert(seen);
             }
-            let seen = known.0.entry((root.prefix.clone(), place.clone())).or_insert_with(|| Seen {
-                bucket: root.bucket.clone(),
-                org: root.org.clone(),
-                told: false,
-                newer: false,
-                goes_on: false,
-            });
-            seen.told |= told;
-            seen.newer |= newer;
-            seen.goes_on |= goes_on;
         };
-        for (root, place) in &inventory.known {
-            see(*root, place, false, false, false);
-        }
-        let from = scope.digests_from();
+        inventory.known.iter().for_each(|(root, place)| see(*root, place));
         for (place, holdings) in &inventory.places {
-            // By root: whether digests before the period are listed, and whether logs and digests after it are.
-            let mut roots: BTreeMap<u32, (bool, bool, bool)> = BTreeMap::new();
-            for digest in &holdings.digests {
-                let before = from.is_some_and(|from| digest.name.end < from) && digest.name.is_in_its_day();
-                let after = scope.to.is_some_and(|to| digest.name.end > to) && digest.name.is_in_its_day();
-                let seen = roots.entry(digest.root).or_default();
-                seen.0 |= before;
-                seen.2 |= after;
-            }
-            for log in &holdings.logs {
-                let after = scope.to.is_some_and(|to| log.name.minute >= to);
-                roots.entry(log.root).or_default().1 |= after;
-            }
-            roots.into_iter().for_each(|(root, (told, newer, goes_on))| see(root, place, told, newer, goes_on));
+            let roots = holdings.digests.iter().map(|digest| digest.root);
+            let roots: BTreeSet<u32> = roots.chain(holdings.logs.iter().map(|log| log.root)).collect();
+            roots.into_iter().for_each(|root| see(root, place));
         }
         known
     }
 
     /// Takes in what the digests and the plan of one account and Region came to.
-    pub(super) fn note(&mut self, plan: &PlacePlan, conclusion: &Conclusion) {
+    ///
+    /// Only what makes a finding counts, and digests that were verified: of regular chains, because backfill digests list
+    /// what these left out.
+    pub(super) fn note(&mut self, plan: &PlacePlan, conclusion: &Conclusion, scope: &Scope) {
         let outcomes = conclusion.outcomes;
         let is_told = outcomes.altered + outcomes.malformed + outcomes.unreadable > 0;
-        let mut logs = vec![(false, false); plan.roots.len()];
-        for log in &plan.logs {
-            let LogPlace::Object(object) = &log.place else { continue };
-            let (told, waits) = &mut logs[object.root as usize];
-            match log.listed {
-                Listed::Pending => *waits = true,
-                Listed::Yes { .. } => {}
-                // Kinds that no digest names are told for the kind, which says nothing of the account.
-                Listed::Unlisted | Listed::Impossible | Listed::Uncovered => {
-                    *told |= object.name.kind == LogKind::CloudTrail;
-                }
+        let uncovered = plan.logs.iter().filter_map(|log| match &log.place {
+            // Kinds that no digest names are told for the kind, which says nothing of the account.
+            LogPlace::Object(object) if object.name.kind == LogKind::CloudTrail && log.listed == Listed::Uncovered => {
+                Some(object.root)
             }
-        }
-        for (root, (told, waits)) in plan.roots.iter().zip(logs) {
+            _ => None,
+        });
+        let uncovered: BTreeSet<u32> = uncovered.collect();
+        // Digests that end after the period are read too. Where it has a start, a chain that begins after it is told.
+        let begins_after = |chain: &ChainSummary| {
+            scope.from.is_none() && scope.to.is_some_and(|to| chain.first.is_some_and(|first| first >= to))
+        };
+        let chains = || conclusion.chains.iter().filter(|chain| !chain.chain.backfill && !begins_after(chain));
+        for (at, root) in (0..).zip(plan.roots.iter()) {
             if let Some(seen) = self.0.get_mut(&(root.prefix.clone(), plan.place.clone())) {
-                seen.told |= is_told || told || conclusion.windows.contains_key(&root.prefix);
-                seen.newer |= waits;
+                let mut here = chains().filter(|chain| chain.roots.contains(&root.prefix));
+                let is_asked = |chain: &ChainSummary| scope.includes_trail(&chain.chain.trail);
+                seen.others = here.clone().next().is_some();
+                seen.told |= is_told || uncovered.contains(&at) || here.any(is_asked);
             }
         }
     }
 
     /// Leaves out what lies in folders that could not be listed: that is told already.
     fn forget(&mut self, not_listed: &[String]) {
-        let is_whole = |folder: &str| !folder.contains('/');
-        self.0.retain(|(root, place), _| {
-            let account = format!("{root}{}/", place.account);
-            !not_listed
-                .iter()
-                .any(|folder| is_whole(folder) || folder.starts_with(&account) || account.starts_with(folder.as_str()))
-        });
+        self.0.retain(|(root, place), _| !is_in(not_listed, &account_folder(root, place)));
     }
 
-    /// Says of those of which nothing covers the period when each ended, and which folders could not be looked into.
-    async fn tell<S: Source>(&self, context: &Context<S>, reaches: &[Reach], held: &mut Held) {
-        let judged = reaches.iter().filter(|reach| reach.known.is_some() || reach.outside.before.is_some());
-        let judged: BTreeSet<&ChainId> = judged.map(|reach| &reach.chain).collect();
-        let open = self.0.iter().filter(|(_, seen)| !seen.told);
-        let look = open.map(|((root, place), seen)| when_ended(context, root, place, seen));
-        let told: Vec<_> = stream::iter(look).buffered(context.concurrency).collect().await;
-        for ended in told {
-            match ended {
-                Ended::Chains(chains) => {
-                    let asked = |chain: &ChainId| !chain.backfill && context.scope.includes_trail(&chain.trail);
-                    let new = chains.into_iter().filter(|(chain, _)| asked(chain) && !judged.contains(chain));
-                    held.ended.extend(new.map(|(chain, end)| reach::ended(chain, end)));
+    /// Says of those of which nothing covers the period what became of each, and which folders could not be looked into.
+    async fn tell<S: Source, K: KeyService>(
+        &self,
+        context: &Context<S>,
+        keys: &Keys<K>,
+        goes_on: &BTreeSet<&ChainId>,
+        now: Timestamp,
+        held: &mut Held,
+    ) {
+        let mut open: Vec<(&(String, AccountRegion), &Seen)> = self.0.iter().filter(|(_, seen)| !seen.told).collect();
+        for is_last in [false, true] {
+            let look = open.iter().map(|&((root, place), seen)| async move {
+                let Seen { bucket, org, others, told: _ } = seen;
+                let whose = Whose { bucket, root, org: org.as_ref(), place, others: *others };
+                ended::what_became(context, keys, now, &whose, |chain| goes_on.contains(chain)).await
+            });
+            let became: Vec<_> = stream::iter(look).buffered(context.concurrency).collect().await;
+            let mut again = Vec::new();
+            for (whose, became) in open.into_iter().zip(became) {
+                match became {
+                    Ok(Ended::Ended(members)) => held.ended.extend(members),
+                    Ok(Ended::Begins(member)) => held.begin.push(member),
+                    Ok(Ended::NotDue) => {}
+                    // What passes may have passed when everything else was looked into.
+                    Err(failed) if failed.is_passing() && !is_last && !context.is_cancelled() => again.push(whose),
+                    Err(failed) => held.alone.push(failed.finding()),
                 }
-                Ended::Said(member) => held.ended.push(member),
-                Ended::Begins(member) => held.begin.push(member),
-                Ended::NotDue => {}
-                Ended::NotKnown(finding) => held.alone.push(finding),
             }
+            open = again;
         }
     }
 
@@ -158,135 +134,42 @@ impl Known {
     }
 }
 
-/// What became of an account and Region of which nothing covers the period.
-enum Ended {
-    /// Its newest chains, each with its end.
-    Chains(BTreeMap<ChainId, Timestamp>),
-    /// There is no chain to name.
-    Said(String),
-    /// Its digests lie after the period.
-    Begins(String),
-    /// It is new.
-    NotDue,
-    /// A folder could not be listed.
-    NotKnown(Finding),
+fn account_folder(root: &str, place: &AccountRegion) -> String {
+    format!("{root}{}/", place.account)
 }
 
-async fn when_ended<S: Source>(context: &Context<S>, root: &str, place: &AccountRegion, seen: &Seen) -> Ended {
-    let folder = |kind: &str| format!("{root}{}/{kind}/{}/", place.account, place.region);
-    let digests = folder(DIGEST_FOLDER);
-    let from = context.scope.digests_from();
-    let chain_of = |key: &str| match key::parse(key).name {
-        ObjectName::Digest(of, name) if of == *place && from.is_some_and(|from| name.end < from) => {
-            name.is_in_its_day().then(|| (ChainId::named(seen.org.clone(), place, &name), name.end))
-        }
-        _ => None,
-    };
-    let mut chains: BTreeMap<ChainId, Timestamp> = BTreeMap::new();
-    if let Some(from) = from {
-        let last = key::day_of(from);
-        match newest(context, &seen.bucket, &digests, last, |key| chain_of(key).is_some()).await {
-            Newest::There(keys) => {
-                for (chain, end) in keys.iter().filter_map(|key| chain_of(key)) {
-                    let known = chains.entry(chain).or_insert(end);
-                    *known = end.max(*known);
-                }
-                return Ended::Chains(chains);
-            }
-            Newest::TooFar => return Ended::Said(format!("{digests} ended before {from}")),
-            Newest::NotListed(finding) => return Ended::NotKnown(finding),
-            Newest::Later => {
-                let until = context.scope.to.unwrap_or(from);
-                return Ended::Begins(format!("{digests} has no digest before {until}"));
-            }
-            Newest::None => {}
-        }
-        if seen.newer {
-            let logs = folder(LogKind::CloudTrail.folder());
-            let first_day = last.yesterday().unwrap_or(last);
-            match newest(context, &seen.bucket, &logs, first_day, |_| true).await {
-                Newest::None | Newest::Later => return Ended::NotDue,
-                Newest::NotListed(finding) => return Ended::NotKnown(finding),
-                Newest::There(_) | Newest::TooFar => {}
-            }
-        }
-    } else if let Some(to) = context.scope.to.filter(|_| seen.goes_on) {
-        return Ended::Begins(format!("{digests} has no digest before {to}"));
-    } else if seen.newer {
-        return Ended::NotDue;
-    }
-    Ended::Said(format!("{digests} has no digest"))
+/// Whether a folder, or any below it, is one of those that could not be listed.
+fn is_in(not_listed: &[String], folder: &str) -> bool {
+    let is_whole = |not_listed: &str| !not_listed.contains('/');
+    not_listed.iter().any(|other| is_whole(other) || other.starts_with(folder) || folder.starts_with(other.as_str()))
 }
 
-/// What was found below a Region's folder.
-enum Newest {
-    /// The keys of the newest day with such an object.
-    There(Vec<String>),
-    /// Nothing such is there up to that day, but folders of later days are.
-    Later,
-    /// Nothing is there.
-    None,
-    /// Too many folders hold nothing such.
-    TooFar,
-    /// A folder could not be listed.
-    NotListed(Finding),
-}
-
-/// Looks for the newest day up to `last` that holds such an object, newest folder first.
-async fn newest<S: Source>(
+/// Chains of which the checkpoint remembers the newest digest and this run saw no other: they ended before the period, also
+/// where other trails cover their account and Region.
+fn remembered_ends<S>(
     context: &Context<S>,
-    bucket: &Arc<str>,
-    region: &str,
-    last: Date,
-    is_such: impl Fn(&str) -> bool,
-) -> Newest {
-    let (mut open, mut is_later) = (vec![region.to_owned()], false);
-    for _ in 0..MOST_FOLDERS {
-        let Some(folder) = open.pop() else { return if is_later { Newest::Later } else { Newest::None } };
-        let page = match list(context, bucket, &folder).await {
-            Ok(page) => page,
-            Err(finding) => return Newest::NotListed(finding),
-        };
-        let such: Vec<String> = page.objects.into_iter().map(|object| object.key).filter(|key| is_such(key)).collect();
-        if !such.is_empty() {
-            return Newest::There(such);
-        }
-        let (mut below, later): (Vec<String>, Vec<String>) =
-            page.folders.into_iter().partition(|below| may_hold(&below[region.len()..], last));
-        is_later |= !later.is_empty();
-        below.sort_unstable();
-        open.extend(below);
-    }
-    Newest::TooFar
-}
-
-/// Whether `2026/`, `2026/01/` or `2026/01/02/` begins by that day.
-fn may_hold(dates: &str, last: Date) -> bool {
-    dates.matches('/').count() <= 3 && span_of(dates).is_some_and(|(first, _)| first <= last)
-}
-
-async fn list<S: Source>(context: &Context<S>, bucket: &str, folder: &str) -> Result<Page, Finding> {
-    let mut whole = Page::default();
-    loop {
-        let continuation = whole.next.take();
-        let request =
-            ListRequest { bucket, prefix: folder, by_folder: true, continuation: continuation.as_deref(), after: None };
-        match context.retry.run(|| context.source.list(request)).await {
-            Ok(page) => {
-                whole.objects.extend(page.objects);
-                whole.folders.extend(page.folders);
-                whole.next = page.next;
-            }
-            Err(error) => {
-                let sentence = format!("the folder cannot be listed, so what it holds is unknown: {error}");
-                let finding = Finding::new(FindingId::ListingFailed, folder, sentence);
-                return Err(finding.with_optional_hint(error.hint_for(Purpose::Listing)));
-            }
-        }
-        if whole.next.is_none() || context.is_cancelled() {
-            return Ok(whole);
+    heads: &Heads,
+    judged: &BTreeSet<&ChainId>,
+    not_listed: &[String],
+) -> Vec<String> {
+    let Some(from) = context.scope.digests_from() else { return Vec::new() };
+    let mut newest: BTreeMap<&ChainId, &Head> = BTreeMap::new();
+    for head in context.checkpoint.heads().filter(|head| !head.chain.backfill && !judged.contains(&head.chain)) {
+        let known = newest.entry(&head.chain).or_insert(head);
+        if known.end < head.end {
+            *known = head;
         }
     }
+    let same: BTreeSet<&str> =
+        heads.found.iter().filter(|(_, found)| *found == AtHead::Same).map(|(key, _)| key.as_str()).collect();
+    let ended = newest.into_iter().filter_map(|(chain, head)| {
+        let parsed = key::parse(&head.key);
+        let ObjectName::Digest(place, name) = parsed.name else { return None };
+        let is_listed = !is_in(not_listed, &account_folder(parsed.root, &place));
+        let is_it = name.end < from && same.contains(head.key.as_str()) && is_listed;
+        is_it.then(|| reach::ended(chain, name.end))
+    });
+    ended.collect()
 }
 
 /// Names that were asked for and of which nothing is there.
@@ -326,22 +209,27 @@ fn logs_not_listed(prefix: &str) -> Option<Finding> {
 }
 
 /// Everything above: what was asked for is held against what is there.
-pub(super) async fn judge<S: Source>(
+pub(super) async fn judge<S: Source, K: KeyService>(
     context: &Context<S>,
+    keys: &Keys<K>,
     prefix: &str,
     mut known: Known,
-    reaches: &[Reach],
+    (reaches, heads): (&[Reach], &Heads),
     period: &Period,
     not_listed: &[String],
 ) -> Vec<Finding> {
     let scope = &context.scope;
-    let mut held = reach::hold(reaches.iter().filter(|reach| scope.includes_trail(&reach.chain.trail)), period);
+    let asked = reaches.iter().filter(|reach| scope.includes_trail(&reach.chain.trail));
+    let mut held = reach::hold(asked.clone(), period);
     held.alone.extend(logs_not_listed(prefix));
+    let there = asked.filter(|reach| reach.known.is_some() || reach.outside.before.is_some());
+    let judged: BTreeSet<&ChainId> = there.map(|reach| &reach.chain).collect();
     if not_listed.is_empty() {
-        let there = reaches.iter().filter(|reach| reach.known.is_some() || reach.outside.before.is_some());
-        held.alone.extend(not_found(scope, &known, &there.map(|reach| reach.chain.trail.as_str()).collect()));
+        held.alone.extend(not_found(scope, &known, &judged.iter().map(|chain| chain.trail.as_str()).collect()));
     }
+    held.ended.extend(remembered_ends(context, heads, &judged, not_listed));
     known.forget(not_listed);
-    known.tell(context, reaches, &mut held).await;
+    let goes_on = reaches.iter().filter(|reach| reach.known.is_some()).map(|reach| &reach.chain).collect();
+    known.tell(context, keys, &goes_on, period.now, &mut held).await;
     held.into_findings()
 }

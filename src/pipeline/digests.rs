@@ -245,6 +245,25 @@ async fn read_again<S: Source>(context: &Context<S>, group: &mut Group) {
     stream::iter(reads).buffer_unordered(context.concurrency).for_each(|()| std::future::ready(())).await;
 }
 
+/// Whether CloudTrail signed what lies there, as a digest of that place.
+pub(super) async fn is_signed<S: Source, K: KeyService>(
+    context: &Context<S>,
+    keys: &Keys<K>,
+    place: &AccountRegion,
+    name: DigestName,
+    recorded: Recorded,
+) -> bool {
+    let digest = read_one(context, name, recorded, 0).await;
+    let mut group = Group { digests: vec![digest], ..Group::default() };
+    let ring = keys.for_group(context, &place.region, &group, &mut Vec::new()).await;
+    let place = place.clone();
+    let check = move || {
+        group.check(&place, &ring);
+        group.digests.iter().any(|digest| digest.verified().is_some())
+    };
+    context.compute(check).await
+}
+
 pub(super) async fn read_one<S: Source>(
     context: &Context<S>,
     name: DigestName,

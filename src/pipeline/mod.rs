@@ -13,6 +13,7 @@ mod batches;
 pub mod digests;
 pub mod discover;
 pub mod duplicates;
+mod ended;
 pub mod heads;
 pub mod key_archive;
 pub mod keys;

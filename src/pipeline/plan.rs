@@ -328,8 +328,13 @@ fn named(key: &str) -> Option<(String, Timestamp)> {
 /// How far from midnight a name may be for its log to lie in the folder of the day on the other side.
 const MIDNIGHT: SignedDuration = SignedDuration::from_mins(15);
 
+/// Whether the digest that lists a log may still be on its way, by its name and the clock alone.
+pub(super) fn is_new(name: &LogName, now: Timestamp) -> bool {
+    can_be_there(name, now) && Coverage::default().of_log(name.minute, now) == Covered::NotYet
+}
+
 /// Whether CloudTrail can have put a log there by now.
-fn can_be_there(name: &LogName, now: Timestamp) -> bool {
+pub(super) fn can_be_there(name: &LogName, now: Timestamp) -> bool {
     let fits = |slack| name.minute.checked_add(slack).is_ok_and(|time| key::day_of(time) == name.day);
     name.minute.duration_since(now) <= AHEAD && [SignedDuration::ZERO, -MIDNIGHT, MIDNIGHT].into_iter().any(fits)
 }

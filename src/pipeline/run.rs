@@ -115,7 +115,7 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let mut plans = Vec::with_capacity(places.len());
     let mut keys_used = Vec::new();
     for Planned { plan, conclusion, keys, .. } in places {
-        known.note(&plan, &conclusion);
+        known.note(&plan, &conclusion, &context.scope);
         totals.take(conclusion, context);
         keys_used.extend(keys);
         plans.push(plan);
@@ -140,7 +140,8 @@ pub async fn run<S: Source, K: KeyService, W: LogSink>(
     let (heads, told_of_heads) = comparison.compare(std::mem::take(&mut totals.at_heads)).await;
     let is_here = |tip: &Tip| *tip.place.bucket == *archive.bucket && tip.place.key.starts_with(&archive.prefix);
     totals.chains.iter_mut().for_each(|chain| chain.tips.retain(is_here));
-    let absent = asked::judge(context, &archive.prefix, known, &totals.reaches, &period, &not_listed).await;
+    let absent =
+        asked::judge(context, keys, &archive.prefix, known, (&totals.reaches, &heads), &period, &not_listed).await;
     findings.extend(absent);
     found.misnamed = inventory.misnamed.tally.and(inventory.odd_tally());
     found.trails =

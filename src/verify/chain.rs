@@ -272,6 +272,9 @@ pub struct ChainSummary {
     /// Its verified digests that none of them points to.
     #[serde(skip)]
     pub tips: Vec<Tip>,
+    /// The roots that its verified digests lie under.
+    #[serde(skip)]
+    pub roots: BTreeSet<String>,
     /// Its digests that could not be read or checked.
     #[serde(skip)]
     pub unreadable: u64,

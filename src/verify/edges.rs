@@ -415,6 +415,7 @@ impl<'a> Chain<'a> {
         let unreadable = self.digests.iter().filter(|digest| digest.standing() == Standing::Unreadable).count();
         self.conclusion.chains.push(ChainSummary {
             tips: ends.collect(),
+            roots: verified.iter().map(|(object, _)| key::parse(&object.place.key).root.to_owned()).collect(),
             unreadable: unreadable as u64,
             first,
             last,

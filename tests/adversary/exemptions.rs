@@ -31,8 +31,10 @@ impl Exemption {
                  in a chain (gaps inside a chain are reported; time before its first digest is not covered)"
             }
             Self::NewestDigests => {
-                "the newest digests, or all of a chain, were not deleted, unless an earlier run left a `--checkpoint`, \
-                 `--from` or `--to` asks for that time, or others of the trail go on for more than three hours"
+                "the newest digests of a chain were not deleted, unless an earlier run left a `--checkpoint`, `--from` or \
+                 `--to` asks for that time, or others of the trail go on for more than three hours; nor all of its digests \
+                 of the period, where another trail covers the account and Region or nothing else of these is left, unless \
+                 an earlier run left a `--checkpoint`; nor, without one, what came after an end that was acknowledged"
             }
             Self::Pending => {
                 "logs of the last three hours that no digest lists yet are CloudTrail's: they are counted as pending, \

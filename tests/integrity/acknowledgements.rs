@@ -108,6 +108,32 @@ fn what_happens_after_an_acknowledgement_is_told_again() {
 }
 
 #[test]
+fn an_account_without_digests_is_acknowledged_up_to_its_newest_log() {
+    let with_logs_of = |days: &[&str]| {
+        let mut built = Chain { hours: 60, ..Chain::new() }.build();
+        for day in days {
+            let minute = format!("2025-12-{day}T12:00:00Z").parse().unwrap();
+            let log = Chain { account: OTHER.into(), ..Chain::new() }.log_key(minute, "NoDigestNoDigest");
+            built.objects.insert(log, (gzip(b"{\"Records\":[]}"), BTreeMap::new()));
+        }
+        Desk::new(&built)
+    };
+    let nights = [
+        ["--from", "2026-01-03T00:00:00Z", "--as-of", "2026-01-05T06:00:00Z"],
+        ["--from", "2026-01-04T00:00:00Z", "--as-of", "2026-01-05T07:00:00Z"],
+    ];
+    let desk = with_logs_of(&["20"]);
+    assert_eq!(told(&desk.verify(&nights[0])), found(3, &["chain-ended"]));
+    assert_eq!(desk.acknowledge(&["--why", "validation is off there"]).code, 0);
+    for night in &nights {
+        assert_eq!(told(&desk.verify_with_file(night)), found(0, &[]));
+    }
+    let later = with_logs_of(&["20", "21"]);
+    fs::copy(desk.archive.path("accepted.json"), later.archive.path("accepted.json")).unwrap();
+    assert_eq!(told(&later.verify_with_file(&nights[1])), found(3, &["chain-ended"]));
+}
+
+#[test]
 fn a_restart_is_acknowledged_with_its_span() {
     let restart = |gone: std::ops::Range<usize>| {
         let chain = Chain::with(|number, draft| {

@@ -1,6 +1,8 @@
 //! What was asked for and is not there: names, accounts and Regions, hours; and the addresses that leave something out.
 
 use super::*;
+use runs::Runs;
+use support::Answer;
 use support::chain::{ACCOUNT, REGION};
 
 const OTHER: &str = "444455556666";
@@ -14,7 +16,10 @@ fn two_accounts(hours: usize) -> Built {
 
 /// Exit code, ids, and the members of all findings.
 fn told(built: &Built, args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
-    let answer = built.verify(args);
+    told_by(&built.verify(args))
+}
+
+fn told_by(answer: &Answer) -> (i32, Vec<String>, Vec<String>) {
     let findings = answer.report["findings"].as_array().unwrap_or_else(|| panic!("{}", answer.stderr));
     let members = findings.iter().flat_map(|finding| finding["members"].as_array().into_iter().flatten());
     let members = members.map(|member| member.as_str().unwrap().to_owned()).collect();
@@ -85,16 +90,154 @@ fn an_account_of_which_all_is_deleted_in_the_period_is_told_with_when_it_ended()
     assert_ne!(told(&planted, &DAYS).0, 0);
 }
 
+/// Two accounts, of which nothing of the second is left since the third of January.
+fn without_the_second() -> Built {
+    without(&["/2026/01/03/", "/2026/01/04/", "/2026/01/05/"], OTHER)
+}
+
+const SECOND_ENDED: &str = "444455556666/us-east-1 trail main of us-east-1 ended 2026-01-02T23:01:31Z";
+
+#[test]
+fn no_name_of_a_backfill_or_of_a_trail_that_was_not_asked_for_stands_for_an_account_that_is_gone() {
+    let main = [&DAYS[..], &["--trail", "main"]].concat();
+    let planted = |from: &str, to: &str, args: &[&str]| {
+        let mut built = without_the_second();
+        // The day before the period is listed and not read.
+        let key = built.digests[20].replace(ACCOUNT, OTHER).replace(from, to);
+        assert!(key.contains("/2026/01/03/"), "{key}");
+        built.objects.insert(key, (gzip(b"{}"), BTreeMap::new()));
+        told(&built, args)
+    };
+    assert_eq!(planted("Z.json.gz", "Z_backfill.json.gz", &DAYS), found(&["chain-ended"], &[SECOND_ENDED]));
+    assert_eq!(planted("_main_", "_audit_", &main), found(&["chain-ended"], &[SECOND_ENDED]));
+    let genuine = |chain: Chain, args: &[&str]| {
+        let mut built = without_the_second();
+        Chain { account: OTHER.into(), ..chain }.build_into(&mut built);
+        told(&built, args)
+    };
+    let first_end = "2026-01-04T02:01:31Z".parse().unwrap();
+    let backfill = Chain { backfill: true, first_end, hours: 20, ..Chain::new() };
+    assert_eq!(genuine(backfill, &DAYS), found(&["chain-ended"], &[SECOND_ENDED]));
+    let audit = || Chain { trail: "audit".into(), hours: 60, ..Chain::new() };
+    assert_eq!(genuine(audit(), &main), found(&["chain-ended"], &[SECOND_ENDED]));
+    // Where the trail never was, nothing of it is due.
+    let mut built = Chain { hours: 60, ..Chain::new() }.build();
+    Chain { account: OTHER.into(), ..audit() }.build_into(&mut built);
+    Chain { account: "777788889999".into(), hours: 60, ..Chain::new() }.build_into(&mut built);
+    assert_eq!(told(&built, &main), found(&[], &[]));
+}
+
+#[test]
+fn a_copied_log_of_a_backfill_does_not_stand_for_an_account_that_is_gone() {
+    let mut built = without_the_second();
+    let first_end = "2026-01-04T02:01:31Z".parse().unwrap();
+    Chain { account: OTHER.into(), backfill: true, first_end, hours: 20, ..Chain::new() }.build_into(&mut built);
+    let log = built.logs.last().unwrap()[0].clone();
+    let object = built.objects[&log].clone();
+    built.objects.insert(log.replace("AbCdEf", "CopyCopy"), object);
+    assert_eq!(told(&built, &DAYS), found(&["chain-ended", "log-copied"], &[SECOND_ENDED]));
+}
+
+#[test]
+fn a_chain_that_moved_is_known_under_its_old_prefix_by_what_cloudtrail_signed() {
+    let old = |key: &str| key.replacen("AWSLogs/", "old/AWSLogs/", 1);
+    let moved = Chain {
+        hours: 60,
+        ..Chain::with(move |number, draft| {
+            if number < 20 {
+                draft.key = old(&draft.key);
+                draft.logs.iter_mut().for_each(|(key, _)| *key = old(key));
+            }
+        })
+    };
+    let last = ["--from", "2026-01-05T00:00:00Z", "--to", "2026-01-05T05:00:00Z"];
+    assert_eq!(told(&moved.build(), &last), found(&[], &[]));
+    // A name alone does not stand for a trail under that prefix.
+    let mut built = Chain { hours: 60, ..Chain::new() }.build();
+    let audit = Chain { root: "old/AWSLogs/".into(), trail: "audit".into(), hours: 12, ..Chain::new() };
+    audit.build_into(&mut built);
+    let member = "111122223333/us-east-1 trail audit of us-east-1 ended 2026-01-03T05:01:31Z";
+    assert_eq!(told(&built, &last), found(&["chain-ended"], &[member]));
+    let key = old(&built.digests[40]);
+    built.objects.insert(key, (gzip(b"{}"), BTreeMap::new()));
+    let member = "111122223333/us-east-1 trail main of us-east-1 under old/AWSLogs/ ended 2026-01-04T10:01:31Z";
+    assert_eq!(told(&built, &last), found(&["chain-ended"], &[member]));
+}
+
+#[test]
+fn a_trail_that_ended_beside_one_that_goes_on_is_known_by_the_checkpoint() {
+    let mut built = Chain { hours: 60, ..Chain::new() }.build();
+    Chain { trail: "audit".into(), ..Chain::new() }.build_into(&mut built);
+    let runs = Runs::after(&built);
+    let member = "111122223333/us-east-1 trail audit of us-east-1 ended 2026-01-03T05:01:31Z";
+    let later = ["--from", "2026-01-05T00:00:00Z", "--to", "2026-01-05T05:00:00Z"];
+    assert_eq!(told(&built, &later), found(&[], &[]));
+    assert_eq!(told_by(&runs.run(&built, &later)), found(&["chain-ended"], &[member]));
+}
+
+#[test]
+fn what_lies_after_the_period_makes_no_account_new() {
+    let mut built = two_accounts(60);
+    let late = |first_end: &str| Chain {
+        account: "777788889999".into(),
+        first_end: first_end.parse().unwrap(),
+        hours: 3,
+        ..Chain::new()
+    };
+    late("2026-01-10T00:01:31Z").build_into(&mut built);
+    let folder = "AWSLogs/777788889999/CloudTrail-Digest/us-east-1/";
+    let member = format!("{folder} has no digest before 2026-01-10");
+    for to in ["2026-01-04T12:00:00Z", "2026-01-05T00:00:00Z"] {
+        assert_eq!(told(&built, &["--to", to]), found(&["chain-begins"], &[&member]), "{to}");
+        let from = ["--from", "2026-01-03T00:00:00Z", "--to", to];
+        assert_eq!(told(&built, &from), found(&["chain-begins"], &[&member]), "{to}");
+    }
+    // On the day on which the period ends.
+    let mut same_day = two_accounts(60);
+    late("2026-01-04T20:01:31Z").build_into(&mut same_day);
+    let member = format!("{folder} has no digest before 2026-01-04");
+    assert_eq!(told(&same_day, &["--to", "2026-01-04T12:00:00Z"]), found(&["chain-begins"], &[&member]));
+    // Logs after the period, of which only the clock says that they are new.
+    let mut logs = two_accounts(60);
+    let log = late("2026-01-10T00:01:31Z").log_key("2026-01-05T04:00:00Z".parse().unwrap(), "NewNewNewNewNewN");
+    logs.objects.insert(log, (gzip(b"{\"Records\":[]}"), BTreeMap::new()));
+    let member = format!("{folder} has no digest, and its newest log is of 2026-01-05T04:00:00Z");
+    for from in [&[][..], &["--from", "2026-01-03T00:00:00Z"]] {
+        let to = [from, &["--to", "2026-01-05T00:00:00Z"]].concat();
+        assert_eq!(told(&logs, &to), found(&["chain-ended"], &[&member]));
+        assert_eq!(told(&logs, &[&to[..], &["--as-of", "2026-01-05T06:00:00Z"]].concat()), found(&[], &[]));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_is_not_followed_takes_no_other_folder_out_of_what_is_judged() {
+    let built = without_the_second();
+    let archive = support::Archive::new();
+    for (key, (body, metadata)) in &built.objects {
+        archive.put(key, body, metadata);
+    }
+    archive.put_keys(&json!({ "PublicKeyList": built.public_keys }));
+    let outside = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(outside.path(), archive.bucket().join("_elsewhere")).unwrap();
+    let answer = archive.verify(&DAYS);
+    assert_eq!((answer.code, ids(&answer.report)), (3, vec!["chain-ended".into(), "link-not-followed".into()]));
+}
+
 #[test]
 fn an_account_of_which_only_logs_of_other_days_are_left_is_told() {
     let folder = format!("AWSLogs/{OTHER}/CloudTrail-Digest/us-east-1/");
     let mut built = without(&["/2026/01/04/", "/2026/01/05/"], OTHER);
     built.objects.retain(|key, _| !key.starts_with(&folder));
-    assert_eq!(told(&built, &DAYS), found(&["chain-ended"], &[&format!("{folder} has no digest")]));
+    assert_eq!(
+        told(&built, &DAYS),
+        found(&["chain-ended"], &[&format!("{folder} has no digest, and its newest log is of 2026-01-03T23:49:00Z")])
+    );
     // As good as gone: a log of the second day alone.
     let last: Vec<String> = built.objects.keys().filter(|key| key.contains(&format!("/{OTHER}/"))).cloned().collect();
     last[1..].iter().for_each(|key| built.remove(key));
-    assert_eq!(told(&built, &DAYS), found(&["chain-ended"], &[&format!("{folder} has no digest")]));
+    let member = format!("{folder} has no digest, and its newest log is of 2026-01-02T17:44:00Z");
+    assert_eq!(told(&built, &DAYS), found(&["chain-ended"], &[&member]));
 }
 
 #[test]
@@ -206,7 +349,7 @@ fn a_new_account_whose_first_digest_is_not_due_yet_is_no_finding() {
     // An older log shows that it is not new.
     let old = new.log_key("2025-12-03T05:40:00Z".parse().unwrap(), "OldOldOldOldOldO");
     built.objects.insert(old, (gzip(b"{\"Records\":[]}"), BTreeMap::new()));
-    let member = "AWSLogs/777788889999/CloudTrail-Digest/us-east-1/ has no digest";
+    let member = "AWSLogs/777788889999/CloudTrail-Digest/us-east-1/ has no digest, and its newest log is of 2026-01-03T05:40:00Z";
     assert_eq!(told(&built, &asked), found(&["chain-ended"], &[member]));
     assert_eq!(told(&built, &asked[2..]), found(&["log-uncovered"], &[]));
 }
