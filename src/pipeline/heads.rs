@@ -19,7 +19,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::newer::{GoesOn, Newest};
-use super::oldest::{Dated, Look, Oldest};
+use super::oldest::{Look, Oldest, end_of_day_before};
 use super::{Context, digests};
 use crate::archive::inventory::{Holdings, Inventory};
 use crate::archive::key::{self, AccountRegion, ObjectName, day_of};
@@ -160,12 +160,11 @@ impl<S: Source> Comparison<'_, S> {
     /// Of heads that are gone, by their ends in order: up to where nothing as old is left under the root, and from where on
     /// something is left that did not expire with them.
     async fn left_of(&self, root: &str, ends: &[Timestamp]) -> Left {
+        let days_before: Vec<Timestamp> = ends.iter().map(|&end| end_of_day_before(end)).collect();
         let oldest = self.listed.oldest.under(root);
-        let upto = |is_old: fn(Dated, Timestamp) -> bool| {
-            oldest.map_or(ends.len(), |oldest| ends.partition_point(|&end| !is_old(oldest, end)))
-        };
+        let upto = |ends: &[Timestamp]| oldest.map_or(ends.len(), |oldest| ends.partition_point(|&end| end < oldest));
         // Nothing as old is left of those before the first; nothing of an earlier day, of those before the second.
-        let (mut as_old, older) = (0..upto(Dated::is_as_old_as), upto(Dated::is_put_before_the_day_of));
+        let (mut as_old, older) = (0..upto(ends), upto(&days_before));
         let older = older.min(ends.partition_point(|&end| self.may_be_expiring(end)));
         let deleted = older.max(as_old.end);
         if !self.listed_whole {
@@ -175,29 +174,22 @@ impl<S: Source> Comparison<'_, S> {
             return Left { expired: as_old.end, deleted, why: REST.to_owned() };
         }
         // What was not asked for was not listed: it is looked into.
-        let mut why = self.narrow(root, ends, &mut as_old, Dated::is_as_old_as).await.err();
+        let mut why = self.narrow(root, ends, &mut as_old).await.err();
         let mut older = as_old.end..older.max(as_old.end);
         if why.is_none() {
-            why = self.narrow(root, ends, &mut older, Dated::is_put_before_the_day_of).await.err();
+            why = self.narrow(root, &days_before, &mut older).await.err();
         }
         Left { expired: as_old.start, deleted: older.end, why: why.unwrap_or_else(|| REST.to_owned()) }
     }
 
-    /// Narrows down from which end on something is left that is old for it: by the newest, and then by halves.
+    /// Narrows down from which end on something dated up to it is left: by the newest, and then by halves.
     ///
     /// # Errors
     /// Why it cannot be narrowed further.
-    async fn narrow(
-        &self,
-        root: &str,
-        ends: &[Timestamp],
-        open: &mut Range<usize>,
-        is_old: fn(Dated, Timestamp) -> bool,
-    ) -> Result<(), String> {
+    async fn narrow(&self, root: &str, ends: &[Timestamp], open: &mut Range<usize>) -> Result<(), String> {
         let mut middle = open.end.saturating_sub(1);
         while open.start < open.end {
-            let end = ends[middle];
-            match self.look.is_left(root, end, |dated| is_old(dated, end)).await? {
+            match self.look.is_left(root, ends[middle]).await? {
                 true => open.end = middle,
                 false => open.start = middle + 1,
             }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
+use jiff::tz::Offset;
 
 use super::duplicates::{DuplicateCounter, SeenRecords};
 use super::logs::{Integrity, LogContent, LogSink};
@@ -270,7 +271,7 @@ fn source_of<'a>(log: &LogContent<'a>, sha256: &'a str) -> Source<'a> {
 fn folder_day(log: &LogContent<'_>) -> Option<Date> {
     let named = |key: &str| match key::parse(key).name {
         ObjectName::Log(_, name) => Some(name.day),
-        ObjectName::Digest(_, name) => Some(key::day_of(name.end)),
+        ObjectName::Digest(_, name) => Some(Offset::UTC.to_datetime(name.end).date()),
         _ => None,
     };
     match (&log.log.place, &log.log.listed) {
@@ -287,7 +288,7 @@ fn first_day(content: &[u8]) -> Option<Date> {
     const KEY: &[u8] = b"\"eventTime\":\"";
     let after = memchr::memmem::find(content, KEY)? + KEY.len();
     let time = str::from_utf8(content.get(after..after + "2026-01-02T03:04:05Z".len())?).ok()?;
-    time.parse().ok().map(|time| key::day_of(time))
+    time.parse().ok().map(|time| Offset::UTC.to_datetime(time).date())
 }
 
 /// Days since 1970.

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub const ARRIVAL: SignedDuration = SignedDuration::from_hours(3);
 
 /// How long after its end a digest may arrive.
-pub const DIGEST_SLACK: SignedDuration = SignedDuration::from_hours(2);
+pub const DIGEST_ARRIVAL: SignedDuration = SignedDuration::from_hours(2);
 
 /// How far inside a period that was asked for coverage may begin and end: digests are hourly, and nobody asks for a period
 /// to the second at which a trail was made.

@@ -46,6 +46,21 @@ fn while_only_the_rest_of_its_own_day_is_left_a_head_may_be_expiring() {
 }
 
 #[test]
+fn what_may_have_come_after_midnight_says_nothing_of_a_head_of_the_evening_before() {
+    let rest = |first_end: &str| {
+        let mut built = hours(60);
+        expire(&mut built, "20260103T0000");
+        let other = Chain { account: "444455556666".into(), ..Chain::new() };
+        Chain { first_end: first_end.parse().unwrap(), ..other }.build_into(&mut built);
+        built.objects.retain(|key, _| !key.contains("_CloudTrail_us-east-1_20260102"));
+        let runs = Runs::after(&hours(6));
+        ["head-expired", "digest-unreadable"].map(|id| told(&runs.run(&built, &[])).1.contains(&id.to_owned()))
+    };
+    assert_eq!(rest("2026-01-02T22:30:00Z"), [true, false]);
+    assert_eq!(rest("2026-01-02T21:30:00Z"), [false, true]);
+}
+
+#[test]
 fn a_part_that_shows_nothing_newer_does_not_tell_whether_the_archive_goes_on() {
     let mut wiped = hours(12);
     wiped.objects.clear();
