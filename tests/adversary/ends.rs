@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::exemptions::Exemption;
 use super::judge::{Judge, Standing, is_in_place};
-use super::model::{Owner, Place, Thing, minutes};
+use super::model::{Kind, Owner, Place, Thing, minutes};
 use super::objects::Object;
 use super::spots::Spot;
 use crate::support::chain::BUCKET;
@@ -111,6 +111,7 @@ impl Judge<'_> {
         // What is new may be the first of an account and Region.
         let is_new = |time: Timestamp| self.may_be_pending(owner, time, 0);
         let shows = |place: &Place, object: &Object| match (self.world.at(place), self.state.planted.get(place)) {
+            (Some(Thing { kind: Kind::Log { insight, .. }, .. }), _) if !self.options.asks_kind(*insight) => false,
             (Some(thing), _) => thing.nth().is_some() || !is_new(thing.time()),
             (None, Some(spot @ Spot::Log { .. })) => !object.stored.is_empty() && !is_new(spot.time()),
             _ => false,

@@ -24,7 +24,10 @@ impl Judge<'_> {
         let standing = self.planted_standing(place, spot, object);
         let is_named = match standing {
             Standing::Exempt(Exemption::CopiesOfLogs) => true,
-            Standing::Exempt(Exemption::OtherObjects) => spot.is_hidden() && self.is_asked(place, spot),
+            Standing::Exempt(Exemption::OtherObjects) => {
+                // A link that leads out under such a name is passed over.
+                spot.is_hidden() && self.is_asked(place, spot) && !self.state.trouble.contains_key(place)
+            }
             _ => false,
         };
         let (what, key, owner) = (format!("{spot:?} ({})", place.1), place.1.clone(), spot.told_of(self.world));
@@ -101,7 +104,7 @@ impl Judge<'_> {
 
     /// Whether any of a day was asked for.
     fn touches_day(&self, time: Timestamp) -> bool {
-        let start: Timestamp = format!("{}T00:00:00Z", day(time).replace('/', "-")).parse().unwrap();
+        let start = start_of_day(time);
         let (from, to) = (self.options.from(), self.options.to());
         from.is_none_or(|from| from < start + minutes(24 * 60)) && to.is_none_or(|to| start < to)
     }
@@ -123,6 +126,10 @@ impl Judge<'_> {
         let is_covered = newest.is_some_and(|newest| minute < newest - minutes(10));
         is_new && !is_covered && (days_off == 0 || near_midnight)
     }
+}
+
+pub fn start_of_day(time: Timestamp) -> Timestamp {
+    format!("{}T00:00:00Z", day(time).replace('/', "-")).parse().unwrap()
 }
 
 impl Spot {

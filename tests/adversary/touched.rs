@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::exemptions::Exemption;
 use super::judge::{Fate, Judge, Standing, Touch};
-use super::model::{Kind, Owner, Thing};
+use super::model::{Kind, Owner, Thing, minutes};
+use super::planted::start_of_day;
 
 impl Judge<'_> {
     /// Everything of CloudTrail's that is not as it was. Digests come first: logs are judged with them.
@@ -47,8 +50,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a digest is gone as lifecycle rules take digests away: with everything of its time, while its root goes on,
-    /// or its chain elsewhere.
+    /// Whether a digest is gone as lifecycle rules take digests away: with everything of its time, or all but the rest of
+    /// its day while that is being taken away, while its root goes on, or its chain elsewhere.
     fn may_have_expired(&self, digest: &Thing) -> bool {
         let (root, owner) = (&digest.owner.root, &digest.owner);
         let goes_on = self.world.things.iter().any(|thing| {
@@ -58,7 +61,16 @@ impl Judge<'_> {
         });
         let is_open = self.options.checkpoint.made();
         let is_open = is_open.is_some_and(|made| self.options.is_open_head(self.world, digest, made));
-        self.nothing_older(root, digest.time()) && (goes_on || !is_open || self.options.is_narrowed())
+        let is_old = self.nothing_older(root, digest.time()) || self.may_day_be_expiring(root, digest.time());
+        is_old && (goes_on || !is_open || self.options.is_narrowed())
+    }
+
+    /// Whether a lifecycle rule may be partway through a day: from the second midnight on after the day began, while
+    /// nothing of the days before is left.
+    fn may_day_be_expiring(&self, root: &str, time: Timestamp) -> bool {
+        let midnight = start_of_day(time);
+        self.options.now(self.world) >= midnight + minutes(2 * 24 * 60)
+            && self.nothing_older(root, midnight - minutes(2 * 60 + 1))
     }
 
     /// What must be told of a digest that is no more, and that no checkpoint remembers.
