@@ -208,11 +208,13 @@ impl<'a> Judge<'a> {
         made.is_some_and(|made| self.options.is_head(self.world, digest, made))
     }
 
-    /// Whether nothing that CloudTrail delivered up to a time is left under a root, as far as was asked for.
+    /// Whether nothing that CloudTrail delivered up to a time is left under a root of the archive's bucket, as far as was
+    /// asked for.
     pub fn nothing_older(&self, root: &str, time: Timestamp) -> bool {
         let is_older = |thing: &Thing| {
             let asked = self.options.asks_owner(&thing.owner) && self.options.asks_place(&thing.place);
-            asked && thing.owner.root == root && thing.time() <= time
+            let is_here = self.options.local || thing.place.0 == BUCKET;
+            asked && is_here && thing.owner.root == root && thing.time() <= time
         };
         !self.world.things.iter().any(|thing| is_older(thing) && self.state.objects.contains_key(&thing.place))
     }
