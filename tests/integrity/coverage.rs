@@ -176,6 +176,26 @@ fn a_trail_that_ended_beside_one_that_goes_on_is_known_by_the_checkpoint() {
 }
 
 #[test]
+fn an_end_is_found_page_by_page_or_the_folder_that_cannot_be_listed_is_told() {
+    use support::inprocess::{Memory, NoService, Setup, keys, report, runtime};
+
+    let built = without_the_second();
+    let day = format!("AWSLogs/{OTHER}/CloudTrail-Digest/us-east-1/2026/01/02/");
+    let run = |not_listed: &[&str]| {
+        let not_listed = not_listed.iter().map(|folder| (*folder).to_owned()).collect();
+        let memory = Memory { page_size: 2, not_listed, ..Memory::of(&built) };
+        let [from, to] = [DAYS[1], DAYS[3]].map(|time| time.parse().ok());
+        let scope = trailproof::archive::scope::Scope { from, to, ..Default::default() };
+        let setup = Setup { scope, ..Setup::default() };
+        let report = runtime().block_on(report(memory, BUCKET, &keys::<NoService>(&built.public_keys), setup));
+        let told = report.findings.iter().map(|told| (told.id.as_str(), told.object.clone(), told.members.clone()));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(run(&[]), [("chain-ended", "the archive".to_owned(), vec![SECOND_ENDED.to_owned()])]);
+    assert_eq!(run(&[&day]), [("listing-failed", day.clone(), vec![])]);
+}
+
+#[test]
 fn what_lies_after_the_period_makes_no_account_new() {
     let mut built = two_accounts(60);
     let late = |first_end: &str| Chain {
