@@ -107,6 +107,7 @@ impl State {
     /// All buckets in a directory; `outside` is another.
     fn write(&self, root: &Path, outside: &Path) {
         let folder = &root.join(if self.copied.is_some() { COPIED_TO } else { "" });
+        fs::create_dir_all(folder).unwrap();
         for (number, (place, object)) in self.objects.iter().enumerate() {
             let is_unpacked = self.unpacked.contains(place);
             let key = if is_unpacked { place.1.trim_end_matches(".gz") } else { &place.1 };
