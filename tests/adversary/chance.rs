@@ -29,12 +29,16 @@ impl Sequence {
         let mut chance = Chance { random, world, focus: (0, 0), local: false };
         chance.focus = chance.digest();
         let mut options = chance.options();
-        options.local = options.prefix.is_empty() && chance.one_in(20);
+        options.local = options.prefix.is_empty() && chance.one_in(8);
         chance.local = options.local;
-        let honest = chance.one_in(4);
-        let count = 1 + chance.below(4) * chance.below(2);
-        let one = |_| if honest { chance.honest() } else { chance.any() };
-        let mut moves: Vec<Move> = (0..count).map(one).collect();
+        let mut moves: Vec<Move> = match chance.below(8) {
+            0 | 1 => (0..chance.count()).map(|_| chance.honest()).collect(),
+            2 | 3 => {
+                chance.ask_for_a_time(&mut options);
+                chance.cover_up()
+            }
+            _ => (0..chance.count()).map(|_| chance.any()).collect(),
+        };
         if options.local {
             moves.retain(Move::is_local);
         }
@@ -43,6 +47,42 @@ impl Sequence {
 }
 
 impl Chance {
+    fn count(&mut self) -> usize {
+        1 + self.below(4) * self.below(2)
+    }
+
+    /// Takes digests away, and puts something in the same account and Region that may stand in for them.
+    fn cover_up(&mut self) -> Vec<Move> {
+        let segment = self.focus.0;
+        let first = match self.below(6) {
+            0 => Move::DeleteTail(segment, 0, self.logs()),
+            1 => Move::DeleteTail(segment, self.focus.1, self.logs()),
+            2 => Move::DeleteTrail(segment, self.logs()),
+            3 => Move::DeletePlace(segment),
+            4 => Move::DeleteDay(segment, u8::from(self.one_in(2))),
+            _ => Move::DeleteStart(segment, self.focus.1, self.logs()),
+        };
+        let mut moves = vec![first];
+        for _ in 0..1 + self.below(2) {
+            moves.push(match self.below(5) {
+                0 => self.any(),
+                1 | 2 => Move::Plant(self.digest_spot(segment), self.with()),
+                _ => Move::Plant(self.spot_near(segment), self.with()),
+            });
+        }
+        moves
+    }
+
+    /// A period, in half of the cases: what was asked for must be covered.
+    fn ask_for_a_time(&mut self, options: &mut Options) {
+        match self.below(6) {
+            0 => options.from = Some(self.pick(&[0, 60, 130, 190])),
+            1 => (options.from, options.to) = (Some(self.pick(&[0, 60, 130])), Some(self.pick(&[200, 250, 330]))),
+            2 => options.to = Some(self.pick(&[200, 250, 330])),
+            _ => {}
+        }
+    }
+
     fn below(&mut self, number: usize) -> usize {
         self.random.next_u32() as usize % number
     }
@@ -112,8 +152,22 @@ impl Chance {
         self.pick(&[Logs::Kept, Logs::Deleted, Logs::Deleted, Logs::Forged])
     }
 
+    fn digest_spot(&mut self, near: usize) -> Spot {
+        let second = match self.below(3) {
+            // Where a digest of the chain might have ended.
+            0 | 1 => 91 + 3600 * i64::try_from(self.below(12)).unwrap(),
+            _ => i64::try_from(self.below(30_000)).unwrap(),
+        };
+        let days_off = self.pick(&[0, 0, 0, 0, -1, 1, 2]);
+        Spot::Digest { near, second, days_off, backfill: self.one_in(4), other_trail: self.one_in(4) }
+    }
+
     fn spot(&mut self) -> Spot {
         let near = self.segment();
+        self.spot_near(near)
+    }
+
+    fn spot_near(&mut self, near: usize) -> Spot {
         let days_off = self.pick(&[0, 0, 0, 0, -1, 1, 2]);
         match self.below(10) {
             0..=3 => {
@@ -129,14 +183,7 @@ impl Chance {
                 Spot::Log { near, insight: self.one_in(8), minute, days_off, under }
             }
             4..=6 => Spot::Odd { near, day: u8::from(self.one_in(2)), shape: self.pick(&Odd::ALL) },
-            7 | 8 => {
-                let second = match self.below(3) {
-                    // Where a digest of the chain might have ended.
-                    0 | 1 => 91 + 3600 * i64::try_from(self.below(12)).unwrap(),
-                    _ => i64::try_from(self.below(30_000)).unwrap(),
-                };
-                Spot::Digest { near, second, days_off, backfill: self.one_in(6) }
-            }
+            7 | 8 => self.digest_spot(near),
             _ if self.one_in(3) => Spot::OddDigest { near },
             _ => Spot::Outside { near, shape: u8::try_from(self.below(4)).unwrap() },
         }
@@ -149,7 +196,9 @@ impl Chance {
             0 => Move::Delete(self.digest_name()),
             1 => Move::Delete(self.log_name()),
             2 | 3 => Move::DeleteTail(segment, nth, self.logs()),
+            4 if self.one_in(2) => Move::DeleteTrail(segment, self.logs()),
             4 => Move::DeleteStart(segment, nth, self.logs()),
+            5 if self.one_in(4) => self.pick(&[Move::Wipe, Move::ClaimMoved]),
             5 => match self.below(3) {
                 0 => Move::DeletePlace(segment),
                 1 => Move::DeleteAccount(segment),
@@ -177,8 +226,12 @@ impl Chance {
 
     fn honest(&mut self) -> Move {
         let segment = self.segment();
-        if self.local && self.one_in(4) {
-            return Move::Unpack(self.name());
+        if self.local && self.one_in(3) {
+            return match self.below(3) {
+                0 => Move::LinkFolder(segment, self.one_in(2)),
+                1 => Move::LinkInside(self.name()),
+                _ => Move::Unpack(self.name()),
+            };
         }
         match self.below(16) {
             0 => Move::LoseMetadata(self.digest_name()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::exemptions::Exemption;
-use super::judge::Expected;
+use super::judge::{Expected, Standing};
 
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -24,14 +24,16 @@ pub struct Counts {
 impl Counts {
     pub fn note(&mut self, expected: &Expected, code: u8) {
         self.sequences += 1;
-        self.told += u64::from(!expected.must_be_told.is_empty());
-        self.altered += u64::from(!expected.must_be_altered.is_empty());
+        let is_any = |standing: Standing| expected.touches.iter().any(|touch| touch.standing == standing);
+        let is_altered = is_any(Standing::Altered);
+        self.told += u64::from(!expected.must_be_told.is_empty() || is_altered || is_any(Standing::Told));
+        self.altered += u64::from(is_altered);
         self.never_altered += u64::from(!expected.may_be_altered);
         self.untouched += u64::from(expected.as_untouched);
         *self.by_code.entry(code).or_default() += 1;
-        if expected.must_be_told.is_empty() && code == 0 {
-            for exemption in &expected.exempt {
-                *self.exempt.entry(*exemption).or_default() += 1;
+        for exemption in Exemption::ALL {
+            if code == 0 && is_any(Standing::Exempt(exemption)) {
+                *self.exempt.entry(exemption).or_default() += 1;
             }
         }
     }

@@ -2,17 +2,21 @@
 
 use trailproof::pipeline::logs::Integrity;
 
-use super::judge::Expected;
+use super::exemptions::Exemption;
+use super::judge::{Expected, Standing, Touch};
+use super::moves::Move;
 use super::options::{Options, Remembered};
-use super::planted::rows_allowed;
+use super::planted::{RowsAllowed, rows_allowed};
 use super::play::{Outcome, Sequence, untouched};
 use super::state::State;
 
 /// A property that does not hold, and for what.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// Exit code 0, although this was touched.
+    /// Exit code 0, or no finding more than of the untouched archive, although this was touched.
     NotTold(String),
+    /// Exit code 0, and not a word of this.
+    NotNamed(String),
     /// Exit code 1, although nothing but honest things happened.
     HonestAccused(String),
     /// Another exit code than 1, although a signed digest speaks against this.
@@ -45,40 +49,55 @@ impl Sequence {
     }
 
     pub fn judged(&self, expected: &Expected, outcome: &Outcome) -> Vec<Fault> {
-        let world = self.world();
-        let mut faults = Vec::new();
-        if outcome.code == 0 {
-            faults.extend(expected.must_be_told.first().map(|why| Fault::NotTold(why.clone())));
+        // A checkpoint of another archive is an error of usage.
+        if outcome.code == 2 {
+            return Vec::new();
         }
+        let untouched = untouched(self.world(), &self.options);
+        let mut faults = Vec::new();
+        faults.extend(not_told(expected, outcome, &untouched));
+        faults.extend(not_named(expected, outcome));
         if outcome.code == 1 && !expected.may_be_altered {
             let wrong = outcome.findings.first().cloned().unwrap_or_default();
             faults.push(Fault::HonestAccused(wrong));
         }
         if outcome.code != 1 {
-            faults.extend(expected.must_be_altered.first().map(|why| Fault::NotCalledAltered(why.clone())));
+            let altered = expected.touches.iter().find(|touch| touch.standing == Standing::Altered);
+            faults.extend(altered.map(|touch| Fault::NotCalledAltered(touch.what.clone())));
         }
-        if expected.as_untouched {
-            let code = untouched(world, &self.options);
-            if code != outcome.code {
-                let first = outcome.findings.first().cloned().unwrap_or_default();
-                faults.push(Fault::HarmlessChanged(format!("exit {} instead of {code}: {first}", outcome.code)));
-            }
+        // In a copy, everything that is told is told under other names.
+        let is_copy = self.moves.iter().any(|step| matches!(step, Move::Copied(_)));
+        if expected.as_untouched && untouched.code != outcome.code {
+            let first = outcome.findings.first().cloned().unwrap_or_default();
+            let code = untouched.code;
+            faults.push(Fault::HarmlessChanged(format!("exit {} instead of {code}: {first}", outcome.code)));
+        } else if expected.as_untouched && !is_copy && !untouched.told().eq(outcome.told()) {
+            let (now, before) = (outcome.told().collect::<Vec<_>>(), untouched.told().collect::<Vec<_>>());
+            faults.push(Fault::HarmlessChanged(format!("{now:?} instead of {before:?}")));
         }
-        let state = State::played(world, &self.moves);
-        let allowed = rows_allowed(world, &self.options, &state);
-        for (key, integrity) in &outcome.rows {
-            let (genuine, pending) = allowed.get(key).copied().unwrap_or_default();
-            let wrong = match integrity {
-                Integrity::Verified => !genuine,
-                Integrity::Pending => !pending,
-                _ => false,
-            };
-            if wrong {
-                faults.push(Fault::Rows(format!("{} {key}", integrity.as_str())));
-                break;
-            }
-        }
+        faults.extend(self.wrong_rows(outcome));
         faults
+    }
+
+    fn wrong_rows(&self, outcome: &Outcome) -> Option<Fault> {
+        let state = State::played(self.world(), &self.moves);
+        let allowed = rows_allowed(self.world(), &self.options, &state);
+        let is_wrong = |(key, integrity): &&(String, Integrity)| {
+            let allowed = allowed.get(key).copied().unwrap_or_default();
+            match integrity {
+                Integrity::Verified => !allowed.verified,
+                Integrity::Pending => !allowed.pending,
+                _ => false,
+            }
+        };
+        if let Some((key, integrity)) = outcome.rows.iter().find(is_wrong) {
+            return Some(Fault::Rows(format!("{} {key}", integrity.as_str())));
+        }
+        let has_rows = |key: &String| outcome.rows.iter().any(|(read, _)| read == key);
+        let is_skipped =
+            |(key, allowed): &(&String, &RowsAllowed)| allowed.due && !has_rows(key) && !outcome.names(key);
+        let skipped = allowed.iter().find(is_skipped).filter(|_| outcome.code == 0);
+        skipped.map(|(key, _)| Fault::Rows(format!("none of {key}")))
     }
 
     /// The shortest sequence with a fault of the same kind that leaving things out leads to.
@@ -97,6 +116,52 @@ impl Sequence {
             }
         }
     }
+}
+
+/// What must be told and is not. Where the untouched archive does not end in exit code 0 either, it must be told beside
+/// what is told of that.
+fn not_told(expected: &Expected, outcome: &Outcome, untouched: &Outcome) -> Option<Fault> {
+    if outcome.code == 0
+        && let Some(why) = expected.must_be_told.first()
+    {
+        return Some(Fault::NotTold(why.clone()));
+    }
+    let more: Vec<&str> = outcome.told().filter(|finding| !untouched.told().any(|other| other == *finding)).collect();
+    let is_told = |touch: &Touch| match outcome.code {
+        0 => false,
+        // Nothing can be looked at: that stands for all.
+        _ if !expected.must_be_told.is_empty() => !more.is_empty(),
+        _ => more.iter().any(|finding| is_about(finding, touch)),
+    };
+    let must = |touch: &Touch| matches!(touch.standing, Standing::Altered | Standing::Told);
+    let silent = expected.touches.iter().find(|touch| must(touch) && !is_told(touch));
+    silent.map(|touch| Fault::NotTold(touch.what.clone()))
+}
+
+/// Whether a finding is about the account and Region of a touch, a folder that it lies in, or about all.
+fn is_about(finding: &str, touch: &Touch) -> bool {
+    let of_all = ["archive-address", "nothing-to-verify", "asked-not-found", "kind-never-covered", "log-expired"];
+    let is_near = finding.contains(&touch.owner.account) && finding.contains(&touch.owner.region);
+    let is_folder = |object: &str| object.ends_with('/') && touch.key.contains(object);
+    is_near
+        || finding.split(' ').nth(2).is_some_and(is_folder)
+        || finding.contains(&touch.key)
+        || of_all.iter().any(|id| finding.contains(id))
+}
+
+/// What exit code 0 lets pass with a word of it, and without.
+fn not_named(expected: &Expected, outcome: &Outcome) -> Option<Fault> {
+    let is_silent = |touch: &&Touch| match touch.standing {
+        _ if touch.is_named => !outcome.names(&touch.key),
+        Standing::Exempt(Exemption::Pending) => {
+            let is_it =
+                |(key, integrity): &&(String, Integrity)| key.ends_with(&touch.key) && *integrity != Integrity::Pending;
+            outcome.rows.iter().any(|row| is_it(&row))
+        }
+        _ => false,
+    };
+    let silent = expected.touches.iter().find(is_silent).filter(|_| outcome.code == 0);
+    silent.map(|touch| Fault::NotNamed(touch.what.clone()))
 }
 
 impl Options {

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use trailproof::source::DigestMetadata;
 
-use crate::support::chain::{BUCKET, Built, Chain, day, gunzip};
+use crate::support::chain::{BUCKET, Built, Chain, Draft, day, gunzip};
 
 /// Where a trail put its files before it was told to use [`BUCKET`].
 pub const OLD_BUCKET: &str = "old-trail-bucket";
@@ -37,7 +37,7 @@ pub struct Thing {
 }
 
 /// Whose folder something lies in.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Owner {
     pub root: String,
     pub org: Option<&'static str>,
@@ -97,12 +97,13 @@ impl World {
         Self { name, now, things, segments, keys, places: BTreeMap::new(), names: BTreeMap::new() }
     }
 
-    /// One trail in two Regions.
+    /// One trail in two Regions, with a backfill in one.
     fn plain() -> Self {
         let mut world = Self::new("plain");
         let owner = |region| Owner::of(PLAIN_ROOT, None, "111122223333", region);
         world.add(owner("us-east-1"), 0, Chain { hours: 6, ..Chain::new() });
         world.add(owner("eu-west-1"), 0, Chain { hours: 6, ..one_log() });
+        world.add(owner("eu-west-1"), 1, Chain { hours: 2, backfill: true, ..one_log() });
         world
     }
 
@@ -161,7 +162,17 @@ impl World {
     fn add(&mut self, owner: Owner, hours_later: i64, chain: Chain) {
         let segment = self.segments.len();
         let first_end = base() + SignedDuration::from_secs(3691) + minutes(60 * hours_later);
+        let inner = chain.draft;
+        // No two logs have the same content.
+        let draft = move |hour: usize, draft: &mut Draft| {
+            inner(hour, draft);
+            for (_, content) in &mut draft.logs {
+                let text = String::from_utf8(std::mem::take(content)).unwrap();
+                *content = text.replace("\"eventID\":\"", &format!("\"eventID\":\"{segment}-")).into_bytes();
+            }
+        };
         let chain = Chain {
+            draft: Box::new(draft),
             root: owner.root.clone(),
             account: owner.account.clone(),
             region: owner.region.clone(),
@@ -262,6 +273,14 @@ impl Owner {
 }
 
 impl Thing {
+    /// The segment and number of a digest.
+    pub fn nth(&self) -> Option<(usize, usize)> {
+        match self.kind {
+            Kind::Digest { segment, nth, .. } => Some((segment, nth)),
+            Kind::Log { .. } => None,
+        }
+    }
+
     /// The moment at which its name says that it was delivered.
     pub fn time(&self) -> Timestamp {
         match self.kind {

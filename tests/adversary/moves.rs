@@ -11,8 +11,14 @@ pub enum Move {
     Delete(String),
     /// From the digest of this number on.
     DeleteTail(usize, usize, Logs),
+    /// Every digest of a segment's trail in its account and Region, with what they list.
+    DeleteTrail(usize, Logs),
     /// Up to the digest of this number, and that one too.
     DeleteStart(usize, usize, Logs),
+    /// Everything there is.
+    Wipe,
+    /// Replaces every digest by one that says that it lies elsewhere, signed with somebody else's key.
+    ClaimMoved,
     /// Everything of a segment's account and Region, under all roots and of all kinds.
     DeletePlace(usize),
     /// The same of its account.
@@ -51,6 +57,10 @@ pub enum Move {
     CopyLog(String),
     /// A log or digest that a copy tool unpacked: without `.gz` in its name too.
     Unpack(String),
+    /// In a directory: the file was moved elsewhere in it and is linked.
+    LinkInside(String),
+    /// In a directory: a folder among the logs of a segment is a link that leads out; whether its name is hidden.
+    LinkFolder(usize, bool),
 }
 
 /// What becomes of the logs that digests list.
@@ -86,7 +96,7 @@ pub enum With {
     SignedAsCloudTrail,
 }
 
-/// Why something cannot be read.
+/// Why something cannot be read: in a directory, links that lead out of it, in a circle or nowhere, and pipes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trouble {
@@ -132,6 +142,8 @@ impl Move {
             | Self::Copied(_)
             | Self::CopyLog(_)
             | Self::Unpack(_)
+            | Self::LinkInside(_)
+            | Self::LinkFolder(..)
             | Self::Keys(_)
             | Self::DenyFolder(..) => true,
             Self::Trouble(_, trouble) => *trouble != Trouble::Vanished,
@@ -143,8 +155,12 @@ impl Move {
     /// Whether it can be done to a directory.
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Trouble(..) | Self::PlantTrouble(..) | Self::DenyFolder(..) | Self::Passing(..) => false,
-            Self::Plant(spot, _) => !matches!(spot, Spot::Odd { shape: Odd::Slash | Odd::EmptyPart, .. }),
+            Self::Passing(..) => false,
+            Self::Trouble(_, trouble) => *trouble != Trouble::Vanished,
+            Self::PlantTrouble(_, Trouble::Vanished) => false,
+            Self::PlantTrouble(spot, _) | Self::Plant(spot, _) => {
+                !matches!(spot, Spot::Odd { shape: Odd::Slash | Odd::EmptyPart, .. })
+            }
             _ => true,
         }
     }

@@ -76,6 +76,13 @@ impl With {
         }
     }
 
+    /// A digest that says that it lies under another prefix.
+    pub fn elsewhere(&self, world: &World, of: &Thing) -> Object {
+        let Kind::Digest { segment, from, to, .. } = of.kind else { return Object::plain(FORGED.to_vec()) };
+        let place = (of.place.0.clone(), format!("elsewhere/{}", of.place.1));
+        self.signed(&place, &world.segments[segment].owner.account, from, to)
+    }
+
     pub fn planted(&self, world: &World, spot: &Spot, key: &str) -> Object {
         match self {
             Self::Signed | Self::SignedAsCloudTrail => {

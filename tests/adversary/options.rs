@@ -90,11 +90,17 @@ fn is_zero(number: &i64) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_false(flag: &bool) -> bool {
+pub fn is_false(flag: &bool) -> bool {
     !flag
 }
 
 impl Options {
+    /// Whether a part of the archive was asked for.
+    pub fn is_narrowed(&self) -> bool {
+        let Self { checkpoint, later, short_pages, local, acknowledged, .. } = self.clone();
+        *self != Self { checkpoint, later, short_pages, local, acknowledged, ..Self::default() }
+    }
+
     pub fn page_size(&self) -> usize {
         if self.short_pages { 3 } else { 1000 }
     }
@@ -154,11 +160,7 @@ impl Options {
     /// Whether an object lies below the folder that is looked at. What a trail put into another bucket before is known by
     /// what came after it.
     pub fn asks_place(&self, (bucket, key): &Place) -> bool {
-        if self.local || bucket == BUCKET {
-            key.starts_with(&self.prefix)
-        } else {
-            self.prefix.is_empty() && self.to.is_none()
-        }
+        if self.local || bucket == BUCKET { key.starts_with(&self.prefix) } else { self.prefix.is_empty() }
     }
 
     /// Whether something that CloudTrail put there was surely asked for: a log by its name's minute, a digest by the
@@ -173,18 +175,49 @@ impl Options {
             }
             Kind::Digest { segment, from, to, .. } => {
                 of_trail(segment)
-                    && self.from().is_none_or(|asked| asked < to)
+                    && self.reads_from(world).is_none_or(|asked| asked < to)
                     && self.to().is_none_or(|asked| from < asked)
             }
         };
         asked && self.asks_owner(&thing.owner) && self.asks_place(&thing.place)
     }
 
+    /// From when on digests are read: what a checkpoint remembers of chains is followed from there.
+    fn reads_from(&self, world: &World) -> Option<Timestamp> {
+        let of_earlier = self.checkpoint.made().and_then(|made| {
+            let heads = world.things.iter().filter(|thing| self.is_open_head(world, thing, made));
+            heads.filter(|head| self.asks_remembered(world, head)).map(Thing::time).min()
+        });
+        self.from().map(|from| of_earlier.map_or(from, |earlier| earlier.min(from)))
+    }
+
+    /// Whether a run made at a time remembers a digest: it had arrived, and none that points to it had.
+    pub fn is_head(&self, world: &World, digest: &Thing, made: Timestamp) -> bool {
+        let Some((segment, nth)) = digest.nth() else { return false };
+        let arrived =
+            |nth: usize| nth < world.segments[segment].digests.len() && world.digest(segment, nth).time() <= made;
+        (self.local || digest.place.0 == BUCKET) && arrived(nth) && !arrived(nth + 1)
+    }
+
+    /// Whether such a digest is the newest of its chain.
+    pub fn is_open_head(&self, world: &World, digest: &Thing, made: Timestamp) -> bool {
+        let Some((segment, _)) = digest.nth() else { return false };
+        let this = &world.segments[segment];
+        let is_later = |thing: &Thing| {
+            let of_chain = thing.nth().is_some_and(|(other, _)| {
+                let other = &world.segments[other];
+                other.owner == this.owner && other.trail == this.trail && other.backfill == this.backfill
+            });
+            of_chain && thing.time() > digest.time() && thing.time() <= made
+        };
+        self.is_head(world, digest, made) && !world.things.iter().any(is_later)
+    }
+
     /// Whether a digest that an earlier run remembers was asked for.
     pub fn asks_remembered(&self, world: &World, digest: &Thing) -> bool {
         let Kind::Digest { segment, to, .. } = digest.kind else { return false };
         self.asks_trail(&world.segments[segment].trail)
-            && self.to().is_none_or(|asked| to <= asked)
+            && self.to().is_none_or(|asked| to <= asked + minutes(2 * 60))
             && self.asks_owner(&digest.owner)
             && self.asks_place(&digest.place)
     }

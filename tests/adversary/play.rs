@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -14,12 +16,14 @@ use trailproof::source::DigestMetadata;
 use trailproof::source::directory::Directory;
 use trailproof_proof::acknowledge::{self, Acknowledgement, Acknowledgements};
 use trailproof_proof::checkpoint::Checkpoint;
+use trailproof_proof::finding::Finding;
 use trailproof_proof::report::{Records, Report};
 use trailproof_proof::verify::digest::{Recorded, Relocation};
 
 use super::judge::{Expected, Judge};
-use super::model::{WORLDS, World};
-use super::moves::{Move, Offered};
+use super::model::{WORLDS, World, stored};
+use super::moves::{Move, Offered, Trouble};
+use super::objects::FORGED;
 use super::options::{Options, Remembered, night};
 use super::state::{COPIED_TO, State};
 use crate::support::chain::{BUCKET, OTHER_KEY};
@@ -33,12 +37,25 @@ pub struct Sequence {
 }
 
 /// What a run came to.
+#[derive(Clone)]
 pub struct Outcome {
     pub code: u8,
-    /// Ids and objects of what was found.
+    /// What was found, warnings too: id, object and all that is said of it.
     pub findings: Vec<String>,
     /// The logs that rows were made of.
     pub rows: Vec<(String, Integrity)>,
+}
+
+impl Outcome {
+    /// What was found, but for warnings.
+    pub fn told(&self) -> impl Iterator<Item = &str> {
+        self.findings.iter().map(String::as_str).filter(|finding| !finding.starts_with("Warning"))
+    }
+
+    /// Whether anything that was found names an object.
+    pub fn names(&self, key: &str) -> bool {
+        self.findings.iter().any(|finding| finding.contains(key))
+    }
 }
 
 /// Keeps what is said of each log.
@@ -87,22 +104,60 @@ impl State {
         memory
     }
 
-    /// All buckets in a directory.
-    fn write(&self, folder: &Path) {
-        let copied = if self.copied.is_some() { COPIED_TO } else { "" };
-        for (place, object) in &self.objects {
+    /// All buckets in a directory; `outside` is another.
+    fn write(&self, root: &Path, outside: &Path) {
+        let folder = &root.join(if self.copied.is_some() { COPIED_TO } else { "" });
+        fs::create_dir_all(folder).unwrap();
+        for (number, (place, object)) in self.objects.iter().enumerate() {
             let is_unpacked = self.unpacked.contains(place);
             let key = if is_unpacked { place.1.trim_end_matches(".gz") } else { &place.1 };
-            let path = folder.join(copied).join(key);
+            let path = folder.join(key);
+            let content = if is_unpacked { &object.content[..] } else { &object.stored[..] };
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, if is_unpacked { &object.content[..] } else { &object.stored[..] }).unwrap();
+            match self.trouble.get(place) {
+                None if self.linked.contains(place) => {
+                    let elsewhere = folder.join(format!("elsewhere-{number}"));
+                    fs::write(&elsewhere, content).unwrap();
+                    symlink(elsewhere, &path).unwrap();
+                }
+                None => fs::write(&path, content).unwrap(),
+                Some(trouble) => spoil(*trouble, &path, outside, content),
+            }
             let DigestMetadata { signature, signature_algorithm, backfill_generation } = &object.metadata;
             if object.metadata != DigestMetadata::default() {
-                let beside = folder.join(copied).join(format!("{}.metadata.json", place.1));
                 let metadata = serde_json::json!({"signature": signature, "signature-algorithm": signature_algorithm,
                     "backfill-generation-timestamp": backfill_generation});
-                fs::write(beside, metadata.to_string()).unwrap();
+                fs::write(folder.join(format!("{}.metadata.json", place.1)), metadata.to_string()).unwrap();
             }
+        }
+        for (number, linked) in self.linked_folders.keys().enumerate() {
+            let there = outside.join(format!("logs-{number}"));
+            fs::create_dir(&there).unwrap();
+            fs::write(there.join("evil.json.gz"), stored(FORGED)).unwrap();
+            fs::create_dir_all(folder.join(linked).parent().unwrap()).unwrap();
+            symlink(there, folder.join(linked)).unwrap();
+        }
+        for (number, denied) in self.denied.iter().enumerate() {
+            let (here, there) = (folder.join(denied.trim_end_matches('/')), outside.join(format!("folder-{number}")));
+            // It may lie below another that was moved already.
+            if here.is_dir() && here.canonicalize().unwrap().starts_with(folder.canonicalize().unwrap()) {
+                fs::rename(&here, &there).unwrap();
+                symlink(there, here).unwrap();
+            }
+        }
+    }
+}
+
+/// Puts what cannot be read in a file's place.
+fn spoil(trouble: Trouble, path: &Path, outside: &Path, content: &[u8]) {
+    match trouble {
+        Trouble::Broken | Trouble::Unavailable => symlink("nowhere", path).unwrap(),
+        Trouble::Kms => symlink(path.file_name().unwrap(), path).unwrap(),
+        Trouble::Glacier => assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+        Trouble::Denied | Trouble::Proxy | Trouble::Vanished => {
+            let there = outside.join(path.file_name().unwrap());
+            fs::write(&there, content).unwrap();
+            symlink(there, path).unwrap();
         }
     }
 }
@@ -137,8 +192,8 @@ fn run(world: &World, options: &Options, state: &State, before: Before) -> (Opti
     let rows = Arc::new(Rows::default());
     let sink = Some(rows.clone());
     let report = if options.local {
-        let folder = tempfile::tempdir().unwrap();
-        state.write(folder.path());
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        state.write(folder.path(), outside.path());
         let told = if state.copied == Some(true) { COPIED_TO } else { "" };
         let source = Directory::open(&folder.path().join(told)).unwrap();
         let setup = Setup { moves: Vec::new(), prefix: String::new(), ..setup };
@@ -220,14 +275,17 @@ fn outcome(world: &World, options: &Options, state: &State) -> Outcome {
     let before = Before { checkpoint: remembered(world, options), acknowledgements };
     let (report, rows) = run(world, options, state, before);
     let Some(report) = report else { return Outcome { code: 2, findings: Vec::new(), rows } };
-    let findings = report.findings.iter().map(|finding| format!("{} {}", finding.id.as_str(), finding.object));
+    let findings = report.findings.iter().map(|finding| {
+        let Finding { severity, object, found, sentence, members, .. } = finding;
+        format!("{severity:?} {} {object} {found:?} {sentence} {members:?}", finding.id.as_str())
+    });
     Outcome { code: report.exit_code, findings: findings.collect(), rows }
 }
 
-/// The exit code for the archive as CloudTrail left it.
-pub fn untouched(world: &World, options: &Options) -> u8 {
-    static KEPT: Kept<(&str, Options), u8> = LazyLock::new(Mutex::default);
-    kept(&KEPT, (world.name, options.clone()), || outcome(world, options, &State::of(world)).code)
+/// What is told of the archive as CloudTrail left it.
+pub fn untouched(world: &World, options: &Options) -> Outcome {
+    static KEPT: Kept<(&str, Options), Outcome> = LazyLock::new(Mutex::default);
+    kept(&KEPT, (world.name, options.clone()), || outcome(world, options, &State::of(world)))
 }
 
 impl Sequence {

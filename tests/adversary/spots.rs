@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::model::{Owner, Place, Thing, World, base, minutes};
+use super::options::is_false;
 use crate::support::chain::{BUCKET, compact};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +22,15 @@ pub enum Spot {
     /// Below a log folder, under a name that no log has.
     Odd { near: usize, day: u8, shape: Odd },
     /// Under a digest's name. Seconds count from the first digest hour.
-    Digest { near: usize, second: i64, days_off: i8, backfill: bool },
+    Digest {
+        near: usize,
+        second: i64,
+        days_off: i8,
+        backfill: bool,
+        /// Of a trail that nothing else is of.
+        #[serde(default, skip_serializing_if = "is_false")]
+        other_trail: bool,
+    },
     /// Below a digest folder, under a name that no digest has.
     OddDigest { near: usize },
     /// Where no folder of CloudTrail's logs or digests is.
@@ -102,6 +111,16 @@ pub enum Odd {
     AnotherAccount,
     /// `CloudTrail/us-east-1/2026/01/02/evil.metadata.json`
     Metadata,
+    /// `CloudTrail/us-east-1/2026/01/02/<a log's name>.metadata.json`
+    MetadataOfLog,
+    /// `CloudTrail/us-east-1/AWSLogs/999900001111/CloudTrail/us-east-1/2026/01/02/<a log's name>`
+    NestedLog,
+    /// `CloudTrail/us-east-1/AWSLogs/999900001111/CloudTrail-Digest/us-east-1/2026/01/02/<a digest's name>`
+    NestedDigest,
+    /// `CloudTrail/us-east-1/2026/01/02/AWSLogs/o-evilevilevil/999900001111/CloudTrail/us-east-1/2025/01/02/<a log's name>`
+    NestedOrganization,
+    /// `CloudTrail/us-east-1/2026/01/02/AWSLogs/evil.json.gz`
+    NestedOther,
     /// `CloudTrail/us-east-1/2026/01/02/.evil.json.gz`
     Dot,
     /// `CloudTrail/us-east-1/_SUCCESS`
@@ -109,7 +128,7 @@ pub enum Odd {
 }
 
 impl Odd {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::InDay,
         Self::Inflated,
         Self::BelowDay,
@@ -125,6 +144,11 @@ impl Odd {
         Self::EmptyPart,
         Self::AnotherAccount,
         Self::Metadata,
+        Self::MetadataOfLog,
+        Self::NestedLog,
+        Self::NestedDigest,
+        Self::NestedOrganization,
+        Self::NestedOther,
         Self::Dot,
         Self::Underscore,
     ];
@@ -137,9 +161,13 @@ impl Odd {
                 | Self::Inflated
                 | Self::BelowDay
                 | Self::UpperRegion
+                | Self::NoRegion
                 | Self::Slash
                 | Self::AnotherAccount
                 | Self::Metadata
+                | Self::MetadataOfLog
+                | Self::NestedOrganization
+                | Self::NestedOther
                 | Self::Dot
         )
     }
@@ -187,6 +215,27 @@ impl Spot {
         }
     }
 
+    /// Whose finding it may be told in.
+    pub fn told_of(&self, world: &World) -> Owner {
+        let owner = self.owner(world);
+        match self {
+            Self::Odd { shape: Odd::NestedLog | Odd::NestedDigest | Odd::NestedOrganization, .. } => nested(&owner),
+            _ => owner,
+        }
+    }
+
+    /// Whose log its name makes it to be, when that was delivered, and how many days its folder is off. In a directory, a
+    /// log may be unpacked.
+    pub fn as_log(&self, world: &World, local: bool) -> Option<(Owner, Timestamp, i8)> {
+        let owner = self.owner(world);
+        match self {
+            Self::Log { insight: false, days_off, .. } => Some((owner, self.time(), *days_off)),
+            Self::Odd { shape: Odd::Inflated, .. } if local => Some((owner, self.time(), 0)),
+            Self::Odd { shape: Odd::NestedLog, .. } => Some((nested(&owner), self.time(), 0)),
+            _ => None,
+        }
+    }
+
     /// Whether the last part of its name begins with a dot or an underscore.
     pub fn is_hidden(&self) -> bool {
         matches!(self, Self::Odd { shape: Odd::Dot | Odd::Underscore, .. })
@@ -203,8 +252,8 @@ impl Spot {
             Self::Log { near, insight, days_off, .. } => {
                 owner.log_key(*insight, time, &day_folder(time, *days_off), &format!("Planted{near:02}Planted"))
             }
-            Self::Digest { near, days_off, backfill, .. } => {
-                let trail = &world.segments[*near % world.segments.len()].trail;
+            Self::Digest { near, days_off, backfill, other_trail, .. } => {
+                let trail = if *other_trail { "evil" } else { &world.segments[*near % world.segments.len()].trail };
                 owner.digest_key(trail, time, &day_folder(time, *days_off), *backfill)
             }
             Self::Odd { shape, .. } => odd_key(&owner, *shape, time),
@@ -219,6 +268,12 @@ impl Spot {
             },
         }
     }
+}
+
+/// Another account's folders below the logs of a Region.
+fn nested(owner: &Owner) -> Owner {
+    let root = format!("{}{}/AWSLogs/", owner.kind_folder("CloudTrail"), owner.region);
+    Owner { root, org: None, account: "999900001111".into(), region: owner.region.clone() }
 }
 
 fn odd_key(owner: &Owner, shape: Odd, time: Timestamp) -> String {
@@ -241,6 +296,16 @@ fn odd_key(owner: &Owner, shape: Odd, time: Timestamp) -> String {
         Odd::EmptyPart => format!("{folder}{region}//{day}/{log}"),
         Odd::AnotherAccount => format!("{folder}{region}/{day}/{}", log.replace(account, "999988887777")),
         Odd::Metadata => format!("{folder}{region}/{day}/evil.metadata.json"),
+        Odd::MetadataOfLog => format!("{folder}{region}/{day}/{log}.metadata.json"),
+        Odd::NestedLog => nested(owner).log_key(false, time, &day, "NestedNestedNest"),
+        Odd::NestedDigest => nested(owner).digest_key("main", time, &day, false),
+        Odd::NestedOrganization => {
+            let root = format!("{folder}{region}/{day}/AWSLogs/o-evilevilevil/");
+            let evil = Owner { root, account: "999900001111".into(), ..owner.clone() };
+            let year_before = time - SignedDuration::from_hours(365 * 24);
+            evil.log_key(false, year_before, &day_folder(year_before, 0), "NestedNestedNest")
+        }
+        Odd::NestedOther => format!("{folder}{region}/{day}/AWSLogs/evil.json.gz"),
         Odd::Dot => format!("{folder}{region}/{day}/.evil.json.gz"),
         Odd::Underscore => format!("{folder}{region}/_SUCCESS"),
     }

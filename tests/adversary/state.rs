@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Kind, Place, World, base, minutes, stored};
+use super::model::{Kind, Owner, Place, World, base, minutes, stored};
 use super::moves::{Folder, Logs, Move, Offered, Trouble, With};
 use super::objects::{FORGED, Object, readable, recompressed};
 use super::spots::Spot;
@@ -20,6 +20,10 @@ pub struct State {
     pub planted: BTreeMap<Place, Spot>,
     /// Objects that lie there unpacked.
     pub unpacked: BTreeSet<Place>,
+    /// Objects that lie elsewhere in the directory and are linked.
+    pub linked: BTreeSet<Place>,
+    /// Folders that are links out of the directory, with whose logs they lie.
+    pub linked_folders: BTreeMap<String, Owner>,
     /// Copied to another prefix; whether the run is told.
     pub copied: Option<bool>,
 }
@@ -38,6 +42,8 @@ impl State {
             offered: Offered::All,
             planted: BTreeMap::new(),
             unpacked: BTreeSet::new(),
+            linked: BTreeSet::new(),
+            linked_folders: BTreeMap::new(),
             copied: None,
         }
     }
@@ -64,6 +70,16 @@ impl State {
                 thing(name).map(|thing| self.objects.remove(&thing.place));
             }
             Move::DeleteTail(segment, from, logs) => clear(world, self, *segment, *from.., *logs, None),
+            Move::DeleteTrail(segment, logs) => {
+                let this = &world.segments[*segment];
+                let is_same = |other: &usize| {
+                    let other = &world.segments[*other];
+                    other.owner == this.owner && other.trail == this.trail && other.backfill == this.backfill
+                };
+                for other in (0..world.segments.len()).filter(is_same) {
+                    clear(world, self, other, .., *logs, None);
+                }
+            }
             Move::DeleteStart(segment, to, logs) => clear(world, self, *segment, ..=*to, *logs, None),
             Move::ReplaceTail(segment, from, logs, with) => {
                 clear(world, self, *segment, *from.., *logs, Some(with));
@@ -82,6 +98,7 @@ impl State {
                 let day = if *day == 0 { "/2026/01/02/" } else { "/2026/01/03/" };
                 remove(self, |key| key.contains(&account) && key.contains(day));
             }
+            Move::Wipe => self.objects.clear(),
             Move::Expire => {
                 let midnight = base() + minutes(4 * 60);
                 for thing in world.things.iter().filter(|thing| thing.time() < midnight) {
@@ -108,6 +125,11 @@ impl State {
                 if let Some(thing) = thing(name) {
                     let object = with.object(world, thing);
                     self.objects.insert(thing.place.clone(), object);
+                }
+            }
+            Move::ClaimMoved => {
+                for thing in world.things.iter().filter(|thing| thing.nth().is_some()) {
+                    self.objects.insert(thing.place.clone(), With::Signed.elsewhere(world, thing));
                 }
             }
             Move::Exchange(one, other) => {
@@ -198,6 +220,15 @@ impl State {
                 if let Some(thing) = thing(name) {
                     self.passing.insert(thing.place.clone(), *times);
                 }
+            }
+            Move::LinkInside(name) => {
+                self.linked.extend(thing(name).map(|thing| thing.place.clone()));
+            }
+            Move::LinkFolder(segment, is_hidden) => {
+                let owner = &world.segments[*segment].owner;
+                let name = if *is_hidden { "_linked" } else { "linked" };
+                let folder = format!("{}{}/{name}", owner.kind_folder("CloudTrail"), owner.region);
+                self.linked_folders.insert(folder, owner.clone());
             }
             Move::Copied(told) => self.copied = Some(*told),
             Move::CopyLog(name) => {

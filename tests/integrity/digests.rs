@@ -430,3 +430,39 @@ fn an_unreadable_object_under_a_digests_name_excuses_no_log_in_hours_that_are_co
     built.remove(&junk);
     assert_eq!(run(&genuine, &built), found(&["digest-unreadable"], 0));
 }
+
+#[test]
+fn content_that_a_signed_successor_speaks_against_is_altered_though_it_cannot_be_checked_itself() {
+    let exchange_key = |content: Vec<u8>| {
+        let content = String::from_utf8(content).unwrap();
+        content.replace(&KEY.fingerprint(), &OTHER_KEY.fingerprint()).into_bytes()
+    };
+    let with_backfill = || {
+        let mut built = Chain::new().build();
+        let backfill = Chain { backfill: true, hours: 2, trail: "other".into(), ..Chain::new() }.build();
+        let first = backfill.digests[0].clone();
+        built.objects.extend(backfill.objects);
+        (built, first)
+    };
+    let (mut undated, first) = with_backfill();
+    undated.rewrite(&first, exchange_key);
+    undated.metadata(&first).remove("backfill-generation-timestamp");
+    let (mut last_undated, first) = with_backfill();
+    let last = first.replace("180131Z", "190131Z");
+    last_undated.rewrite(&last, exchange_key);
+    last_undated.metadata(&last).remove("backfill-generation-timestamp");
+    check(vec![
+        after("the key that it names is not at hand", 1, &["key-unavailable", "link-hash-differs"], |built| {
+            let fifth = built.digests[5].clone();
+            built.rewrite(&fifth, exchange_key);
+        }),
+        case(
+            "a backfill without the time of its making",
+            undated,
+            1,
+            &["backfill-undated", "link-hash-differs", "log-unlisted"],
+        ),
+        // Nothing speaks against the newest.
+        case("the newest backfill without it", last_undated, 3, &["backfill-undated", "log-unlisted"]),
+    ]);
+}

@@ -221,7 +221,13 @@ impl<'a> Chain<'a> {
             self.judge_absent(object, digest, previous);
             return;
         };
-        let Some(predecessor) = found.verified() else { return };
+        let Some(predecessor) = found.verified() else {
+            // What cannot be checked itself, for want of its key or signature, can be held against this hash.
+            if let Some(hash) = found.unchecked_hash_unlike(previous.hash) {
+                self.find(link_hash_differs(object, previous, hash));
+            }
+            return;
+        };
         let own = (&self.id.trail, &self.id.home_region);
         if predecessor.place != previous.digest || (&found.name.trail, &found.name.home) != own {
             let sentence = "the digest points to one that is not of its chain";
@@ -230,9 +236,7 @@ impl<'a> Chain<'a> {
             return;
         }
         if let Some(hash) = found.hash().filter(|hash| *hash != previous.hash) {
-            let sentence = "the digest records another hash than its predecessor has";
-            let finding = Finding::new(FindingId::LinkHashDiffers, pointed, sentence);
-            self.find(finding.by_digest(key).compared(previous.hash, hash));
+            self.find(link_hash_differs(object, previous, hash));
         }
         if let Some(signature) = found.signature().filter(|s| !s.eq_ignore_ascii_case(&previous.signature)) {
             let sentence = "the digest records another signature than its predecessor carries";
@@ -495,6 +499,13 @@ fn note_unread(outside: &BTreeMap<ChainId, Outside>, reaches: &mut Vec<Reach>) {
 
 fn hour_before(time: Timestamp) -> Timestamp {
     time.checked_sub(SignedDuration::from_hours(1)).unwrap_or(time)
+}
+
+fn link_hash_differs(object: &DigestObject, previous: &Previous, hash: Sha256) -> Finding {
+    let sentence = "the digest records another hash than its predecessor has";
+    Finding::new(FindingId::LinkHashDiffers, &previous.digest.key, sentence)
+        .by_digest(&object.place.key)
+        .compared(previous.hash, hash)
 }
 
 fn overlap(newer: &str, older: &str, older_end: Timestamp, newer_start: Timestamp) -> Finding {

@@ -220,6 +220,12 @@ impl DigestObject {
         self.content.as_ref().ok().map(|content| content.readings[content.signed].hash)
     }
 
+    /// SHA-256 of content that was read and could not be checked, where no reading of it has this hash.
+    pub(super) fn unchecked_hash_unlike(&self, hash: Sha256) -> Option<Sha256> {
+        let is_it = self.readings().iter().any(|reading| reading.hash == hash);
+        self.hash().filter(|_| self.standing == Some(Standing::Unreadable) && !is_it)
+    }
+
     /// The signature in the object's metadata.
     pub(super) fn signature(&self) -> Option<&str> {
         self.content.as_ref().ok().and_then(|content| content.metadata.signature.as_deref())
