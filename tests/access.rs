@@ -534,7 +534,7 @@ fn keys_of_a_custom_endpoint_are_told_and_not_kept() {
 fn with_tls(server: &Server) -> u16 {
     use tokio_rustls::rustls::pki_types::pem::PemObject as _;
     use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use tokio_rustls::rustls::{ServerConfig, crypto::aws_lc_rs::default_provider};
+    use tokio_rustls::rustls::{ServerConfig, crypto::ring::default_provider};
 
     let certificate = CertificateDer::from_pem_file(tls("server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(tls("server.key")).unwrap();

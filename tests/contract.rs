@@ -23,7 +23,9 @@ fn objects() -> Vec<(String, Vec<u8>, BTreeMap<String, String>)> {
         ("signature-algorithm".to_owned(), "SHA256withRSA".to_owned()),
         ("backfill-generation-timestamp".to_owned(), "2026-01-05T00:00:00Z".to_owned()),
     ]);
-    let long = format!("{LONG}{}", "n".repeat(180));
+    let trail = "n".repeat(128);
+    let long =
+        format!("{LONG}111122223333_CloudTrail-Digest_ap-southeast-3_{trail}_us-east-1_20260102T030131Z.json.gz");
     let plain = ["a-b", "a/b", "a/c/d e+f%20g&h=i", "ä/ö", "z"];
     let mut objects: Vec<_> =
         plain.iter().map(|key| ((*key).to_owned(), [b"\x1f\x8b ", key.as_bytes()].concat(), BTreeMap::new())).collect();

@@ -11,9 +11,11 @@ mod tls;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::identity::IdentityCache;
+use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -116,6 +118,10 @@ impl Aws {
     /// Access with a configuration that is resolved already; `path_style` for endpoints that are not AWS's.
     pub fn from_config(config: SdkConfig, path_style: bool) -> Self {
         let trust = Trust::default();
+        let config = match config.http_client() {
+            Some(_) => config,
+            None => config.into_builder().http_client(trust.client()).build(),
+        };
         Self { config, path_style, expected_bucket_owner: None, trust, credentials: None }.with_renewal()
     }
 
@@ -137,23 +143,25 @@ async fn loader(options: &AwsOptions, trust: &Trust) -> ConfigLoader {
         .operation_attempt_timeout(Duration::from_secs(30))
         .build();
     let profile = options.profile.as_ref().or(options.ambient_profile.as_ref());
-    let mut regions = DefaultRegionChain::builder();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    let client = trust.client();
+    let settings = ProviderConfig::without_region().with_http_client(client.clone());
+    let mut of_profile = ProfileFileRegionProvider::builder().configure(&settings);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone());
     if let Some(profile) = profile {
-        regions = regions.profile_name(profile);
+        of_profile = of_profile.profile_name(profile);
         loader = loader.profile_name(profile);
     }
-    let region = RegionProviderChain::first_try(regions.build()).or_else(FALLBACK_REGION).region().await;
-    let client = trust.client();
-    if let Some(client) = client.clone() {
-        loader = loader.http_client(client);
-    }
+    // The SDK's own chain has no client that asks the instance.
+    let regions = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(of_profile.build())
+        .or_else(ImdsRegionProvider::builder().configure(&settings).build())
+        .or_else(FALLBACK_REGION);
+    let region = regions.region().await;
     if let Some(typed) = &options.profile {
-        let mut config = ProviderConfig::without_region().with_region(region.clone());
-        if let Some(client) = client {
-            config = config.with_http_client(client);
-        }
-        config = config.with_behavior_version(Some(BehaviorVersion::latest()));
+        let config = ProviderConfig::without_region()
+            .with_region(region.clone())
+            .with_http_client(client)
+            .with_behavior_version(Some(BehaviorVersion::latest()));
         loader = loader.credentials_provider(credentials::of_profile(typed, &config));
     }
     if let Some(url) = &options.endpoint_url {

@@ -2,8 +2,8 @@
 
 use trailproof::pipeline::keys::Keys;
 
-use crate::support::inprocess::{self, CloudTrail, Memory, Setup};
 use super::*;
+use crate::support::inprocess::{self, CloudTrail, Memory, Setup};
 
 #[test]
 fn keys() {

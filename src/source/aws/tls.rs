@@ -44,22 +44,21 @@ impl Trust {
         let mut builder = Connector::builder();
         builder.set_connector_settings(waits).set_sleep_impl(sleep);
         let mut builder =
-            builder.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+            builder.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring));
         if let Some(context) = &self.0 {
             builder.set_tls_context(context.clone());
         }
         builder.build()
     }
 
-    /// A client for the SDK, where its own will not do.
-    pub(super) fn client(&self) -> Option<SharedHttpClient> {
+    /// A client for the SDK, which is built without one of its own.
+    pub(super) fn client(&self) -> SharedHttpClient {
         let trust = self.clone();
-        self.0.as_ref()?;
         let connect = move |waits: Option<&HttpConnectorSettings>, components: Option<&_>| {
             let components: Option<&aws_smithy_runtime_api::client::runtime_components::RuntimeComponents> = components;
             trust.connector(waits.cloned(), components.and_then(|components| components.sleep_impl()))
         };
-        Some(Builder::new().build_with_connector_fn(connect))
+        Builder::new().build_with_connector_fn(connect)
     }
 }
 
