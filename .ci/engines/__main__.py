@@ -1,10 +1,10 @@
-"""Runs the built program over archives and lets real engines read the tables: DuckDB, Spark and pyarrow.
+"""Runs the built program over archives and lets real engines read the tables: DuckDB, pyarrow and, with --spark, Spark.
 
 For each archive: the table's rows, sums and days; the pack of `queries/`; queries as AWS publishes them, over the view; and
 the view's rows in full. Every answer is compared with plain Python over the source JSON. Athena itself is not at hand: its
 statements and the pack are parsed in its dialect by sqlglot, and its view is run on DuckDB in sqlglot's translation.
 
-    python .ci/engines
+    python .ci/engines [--spark]
 """
 
 import glob
@@ -183,7 +183,7 @@ def check(name, folder, keys, work, spark, code, written_values=False, **expecte
 def main():
     work = tempfile.mkdtemp()
     try:
-        spark = readers.Spark.start()
+        spark = readers.Spark.start() if "--spark" in sys.argv[1:] else None
         truth = json.load(open(os.path.join(CLEAN, "truth.json")))
         keys = os.path.join(CLEAN, "public-keys.json")
         counts = dict(records_written=truth["records"])

@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import shutil
 import subprocess
 
 import duckdb
@@ -52,13 +51,10 @@ class DuckDb:
 
 
 class Spark:
-    """Spark, one small session for all tables; `start` gives None where there is no Java."""
+    """Spark, one small session for all tables; it needs Java."""
 
     @staticmethod
     def start():
-        if not shutil.which("java"):
-            print("skipped: Spark, which needs Java")
-            return None
         from pyspark.sql import SparkSession
 
         settings = {
