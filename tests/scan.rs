@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::support::chain::Chain;
 use crate::support::{Answer, ids, run};
 use arrow::array::{Array as _, AsArray as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -180,4 +181,25 @@ fn nothing_to_verify_is_not_success() {
     fs::copy(testdata("clean").join("public-keys.json"), folder.path().join("public-keys.json")).unwrap();
     let answer = scan(folder.path(), &folder.path().join("table"), &[]);
     assert_eq!((answer.code, ids(&answer.report)), (3, vec!["nothing-to-verify".to_owned()]));
+}
+
+/// A digest vouches for bytes, whatever they are.
+#[test]
+fn what_is_no_record_in_a_log_that_a_digest_lists_is_told_and_kept_raw() {
+    let chain = Chain::with(|number, draft| {
+        if number == 3 {
+            draft.logs[0].1 = br#"{"Records":[7,{"eventName":"GetObject"}]}"#.to_vec();
+        }
+    });
+    let (archive, folder) = (chain.build().archive(), tempfile::tempdir().unwrap());
+    let out = folder.path().join("table");
+    let text = |path: &Path| path.display().to_string();
+    let mut args = vec!["scan".to_owned(), text(&archive.bucket()), "--out".to_owned(), text(&out)];
+    args.extend(["--public-keys".to_owned(), text(&archive.path("keys.json"))]);
+    args.extend(["--format", "json"].map(str::to_owned));
+    let answer = run(&args);
+    assert!(ids(&answer.report).contains(&"records-malformed".to_owned()), "{}", answer.stderr);
+    assert_eq!(number(&answer.report, "/records/malformed"), 1);
+    let (reasons, _) = column(&out.join("quarantine"), "malformed_reason");
+    assert_eq!(reasons.len(), 1);
 }

@@ -33,3 +33,23 @@ fn every_finding_is_explained_in_order_with_its_severity() {
         }
     }
 }
+
+/// The sources of the tests below a folder.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with(file!()) {
+            text.push_str(&fs::read_to_string(path).expect("a source is readable"));
+        }
+    }
+}
+
+#[test]
+fn every_finding_is_met_by_an_integration_test() {
+    let mut text = String::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut text);
+    let without = FindingId::ALL.iter().map(|id| id.as_str()).filter(|id| !text.contains(&format!("\"{id}\"")));
+    assert_eq!(without.collect::<Vec<_>>(), Vec::<&str>::new());
+}

@@ -1,5 +1,6 @@
 //! Public keys: their shape, strength, Region and time.
 
+use trailproof::pipeline::key_archive::KeyArchive;
 use trailproof::pipeline::keys::Keys;
 
 use super::*;
@@ -315,4 +316,15 @@ fn only_cloudtrail_itself_says_that_there_is_no_such_key() {
     for endpoint in others {
         assert_eq!(ask(endpoint), ["key-unavailable"], "{endpoint:?}");
     }
+}
+
+#[test]
+fn keys_that_cannot_be_kept_serve_the_run_and_are_told() {
+    let built = Chain::new().build();
+    let no_folder = tempfile::NamedTempFile::new().unwrap();
+    let keys = Keys::service(CloudTrail::of(&built.public_keys));
+    let keys = keys.with_archive(Some(KeyArchive::new(no_folder.path().join("keys"))));
+    let report = inprocess::report(Memory::of(&built), BUCKET, &keys, Setup::default());
+    let report = serde_json::to_value(inprocess::runtime().block_on(report)).unwrap();
+    assert_eq!((ids(&report), &report["exit_code"]), (vec!["keys-not-kept".to_owned()], &0.into()));
 }

@@ -325,12 +325,17 @@ impl Built {
         server
     }
 
-    pub fn verify(&self, more: &[&str]) -> Answer {
+    /// Puts everything into a directory, with its keys.
+    pub fn archive(&self) -> Archive {
         let archive = Archive::new();
         for (key, (body, metadata)) in &self.objects {
             archive.put(key, body, metadata);
         }
         archive.put_keys(&json!({ "PublicKeyList": self.public_keys }));
-        archive.verify(more)
+        archive
+    }
+
+    pub fn verify(&self, more: &[&str]) -> Answer {
+        self.archive().verify(more)
     }
 }
