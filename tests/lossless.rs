@@ -1,5 +1,7 @@
 //! Every record can be had back from its row: the same JSON, numbers by their spelling.
 
+#![allow(clippy::use_self, reason = "the derived traits of a type that holds itself")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

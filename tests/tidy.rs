@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A module, and what it may use.
+type Module = (&'static str, &'static [&'static str]);
+
 /// Every room: a crate's source folder, its modules, and the modules of the same crate that each may use. What a crate may
 /// use of another is its manifest's to say, and the compiler's to hold.
-const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
+const ROOMS: &[(&str, &[Module])] = &[
     (
         "crates/proof/src",
         &[

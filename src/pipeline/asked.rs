@@ -117,7 +117,7 @@ impl Known {
             let mut again = Vec::new();
             for (whose, became) in open.into_iter().zip(became) {
                 match became {
-                    Ok(Ended::Ended(members)) => held.ended.extend(members),
+                    Ok(Ended::These(members)) => held.ended.extend(members),
                     Ok(Ended::Begins(member)) => held.begin.push(member),
                     Ok(Ended::NotDue) => {}
                     // What passes may have passed when everything else was looked into.

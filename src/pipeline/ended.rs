@@ -38,7 +38,7 @@ const FOLDERS_BESIDE: usize = 16;
 /// What became of an account and Region.
 pub(super) enum Ended {
     /// These ended.
-    Ended(Vec<String>),
+    These(Vec<String>),
     /// Its digests lie after the period.
     Begins(String),
     /// Nothing is due: it is new, or what was asked for was never there.
@@ -127,7 +127,7 @@ pub(super) async fn what_became<S: Source, K: KeyService>(
     let newest = newest_log(context, now, whose).await?;
     let newest = newest.map_or_else(|| "no log".to_owned(), |newest| format!("its newest log is of {newest}"));
     let among = if found == Found::TooFar { format!(" in its newest {MOST_FOLDERS} folders") } else { String::new() };
-    Ok(Ended::Ended(vec![format!("{digests} has no digest{among}, and {newest}")]))
+    Ok(Ended::These(vec![format!("{digests} has no digest{among}, and {newest}")]))
 }
 
 /// The newest digest of each chain in the newest day before the period that has any which was asked for.
@@ -210,13 +210,13 @@ async fn ended<S: Source, K: KeyService>(
     let told = newest.iter().filter(|(chain, _)| !goes_on(chain)).map(|(chain, (end, _))| reach::ended(chain, *end));
     let told: Vec<String> = told.collect();
     if !told.is_empty() {
-        return Ended::Ended(told);
+        return Ended::These(told);
     }
     for (chain, (end, key)) in newest {
         let ObjectName::Digest(_, name) = key::parse(&key).name else { continue };
         let recorded = Recorded { bucket: whose.bucket.to_string(), key };
         if !digests::is_signed(context, keys, whose.place, name, recorded).await {
-            return Ended::Ended(vec![reach::ended(format!("{chain} under {}", whose.root), end)]);
+            return Ended::These(vec![reach::ended(format!("{chain} under {}", whose.root), end)]);
         }
     }
     Ended::NotDue

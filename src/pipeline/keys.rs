@@ -83,11 +83,11 @@ pub struct Service<K> {
 #[derive(Default)]
 struct OfRegion {
     /// What came of each piece that was asked for: its keys, or why there are none.
-    asked: BTreeMap<i64, Result<KeyRing, Finding>>,
+    asked: BTreeMap<i64, Result<KeyRing, Box<Finding>>>,
     /// Questions in a row that got no answer.
     silent: u32,
     /// Why the Region is left alone.
-    given_up: Option<Finding>,
+    given_up: Option<Box<Finding>>,
     kept: Option<Vec<GivenKey>>,
 }
 
@@ -191,7 +191,7 @@ impl<K: KeyService> Service<K> {
             known.given_up = outcome.as_ref().err().filter(|_| known.silent >= SILENCE).cloned();
             known.asked.insert(piece, outcome);
         }
-        known.asked[&piece].as_ref()
+        known.asked[&piece].as_ref().map_err(AsRef::as_ref)
     }
 
     /// The time to ask for a piece; none where no digest can be of it.
@@ -214,7 +214,7 @@ impl<K: KeyService> Service<K> {
         answer: Result<KeyAnswer, SourceError>,
         silent: &mut u32,
         findings: &mut Vec<Finding>,
-    ) -> Result<KeyRing, Finding> {
+    ) -> Result<KeyRing, Box<Finding>> {
         let error = match answer {
             Ok(answer) => {
                 *silent = 0;
@@ -232,7 +232,7 @@ impl<K: KeyService> Service<K> {
         *silent += silence;
         let sentence = format!("CloudTrail's public keys{of} could not be had: {error}");
         let finding = Finding::new(FindingId::KeyUnavailable, region.as_str(), sentence);
-        Err(finding.with_optional_hint(error.hint_for(Purpose::Keys)))
+        Err(Box::new(finding.with_optional_hint(error.hint_for(Purpose::Keys))))
     }
 
     /// Takes CloudTrail's keys in, and keeps them where they are CloudTrail's own word.

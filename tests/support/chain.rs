@@ -93,6 +93,12 @@ pub fn day(time: Timestamp) -> String {
     time.to_string()[..10].replace('-', "/")
 }
 
+/// Changes the digest of a number before it is signed.
+pub type ChangesDraft = dyn Fn(usize, &mut Draft);
+
+/// Makes a signature over a text.
+pub type Signs = dyn Fn(&str) -> Vec<u8>;
+
 /// A chain to be built.
 pub struct Chain {
     pub root: String,
@@ -104,7 +110,7 @@ pub struct Chain {
     pub first_end: Timestamp,
     pub backfill: bool,
     /// Changes a digest before it is signed.
-    pub draft: Box<dyn Fn(usize, &mut Draft)>,
+    pub draft: Box<ChangesDraft>,
 }
 
 /// A digest before it is signed.
@@ -120,7 +126,7 @@ pub struct Draft {
     /// Replaces the JSON text.
     pub text: Option<Box<dyn Fn(String) -> Vec<u8>>>,
     /// Makes the signature from the text to sign.
-    pub sign: Box<dyn Fn(&str) -> Vec<u8>>,
+    pub sign: Box<Signs>,
 }
 
 /// What the next digest says of this one.

@@ -503,7 +503,7 @@ impl S3 for Protocol {
                 Some(folder) => folders.push(folder),
                 None => contents.push(Object {
                     key: Some(key.clone()),
-                    size: listed_size.or(i64::try_from(stored.body.len()).ok()),
+                    size: listed_size.or_else(|| i64::try_from(stored.body.len()).ok()),
                     ..Default::default()
                 }),
             }
