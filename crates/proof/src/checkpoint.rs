@@ -11,7 +11,7 @@
 //! told from a trail that ended. What is remembered was verified: at its key that content is expected, and nothing else.
 //! A head leaves the checkpoint only when a verified digest of its chain points to it.
 //! The file names the archive that it is of and carries the SHA-256 of its own content: damage is an error, never a pass.
-//! Not here: looking at what lies there now ([`crate::pipeline`]), the file and its lock ([`crate::cli`]).
+//! Not here: looking at what lies there now (the program's `pipeline`), the file and its lock (the program's `cli`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,7 +8,7 @@
 //! CloudTrail hashes the *inflated* bytes, so the container may change honestly (recompression) while the content may
 //! not. What other readers would read besides (further members, trailing bytes) is told apart from what none would.
 //! Two paths give the same answer: a whole-buffer one for the ordinary single member, and a member walker for the rest.
-//! Not here: hashing and judging ([`crate::verify`]), limits over several objects ([`crate::pipeline`]).
+//! Not here: hashing and judging ([`crate::verify`]), limits over several objects (the program's `pipeline`).
 
 use std::cell::RefCell;
 use std::ops::Deref;

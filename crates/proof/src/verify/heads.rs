@@ -1,7 +1,7 @@
 //! What lies where an earlier run verified a digest: the same content, other content, or nothing.
 //!
 //! What was verified once is known: its content is recognised by its hash, without its key or signature, and any other
-//! content in its place is not what CloudTrail delivered there. Not here: what is said of it ([`crate::pipeline`]), and what
+//! content in its place is not what CloudTrail delivered there. Not here: what is said of it (the program's `pipeline`), and what
 //! is remembered ([`crate::checkpoint`]).
 
 use jiff::Timestamp;
