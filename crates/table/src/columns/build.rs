@@ -7,7 +7,7 @@ use memchr::memmem;
 
 use super::extra::{self, STAND_INS, WHOLE};
 use super::known::{Filled, KnownObjects, Stood};
-use super::schema::{self, COLUMNS, ColumnType, Fill, Origin, RESOURCE};
+use super::schema::{COLUMNS, Column, ColumnType, Fill, Origin, RESOURCE};
 use super::value;
 use super::values::{Flags, Lists, Numbers, Texts, Values};
 use crate::event::{Field, Kind, Malformed, Member, Record, Scope};
@@ -143,13 +143,9 @@ impl RowBuilder {
     pub fn new(keeps_raw: bool) -> Self {
         let mut targets = [None; Field::ALL.len()];
         for (column, fill) in COLUMNS.iter().map(|column| column.fill).enumerate() {
-            let field = match fill {
-                Fill::Text(field) | Fill::Flag(field) | Fill::FlagText(field) => field,
-                Fill::Time(field) | Fill::Json(field) => field,
-                Fill::Resources => Field::Resources,
-                Fill::Omitted | Fill::Extra | Fill::From(_) => continue,
-            };
-            targets[field as usize] = Some(Target { column, fill });
+            if let Some(field) = fill.field() {
+                targets[field as usize] = Some(Target { column, fill });
+            }
         }
         let of =
             |fill: Fill| COLUMNS.iter().position(|column| column.fill == fill).expect("the table has such a column");
@@ -452,12 +448,12 @@ fn bit(field: Field) -> u128 {
     1 << (field as u8)
 }
 
-fn empty_column(column: &schema::Column) -> Values {
+fn empty_column(column: &Column) -> Values {
     match column.holds() {
-        ColumnType::Text | ColumnType::Json | ColumnType::Bytes => Values::Texts(Texts::new(column.repeats())),
+        ColumnType::Text | ColumnType::Json | ColumnType::Bytes => Values::Texts(Texts::new(column.repeats)),
         ColumnType::Flag => Values::Flags(Flags::default()),
         ColumnType::Time | ColumnType::Number => Values::Numbers(Numbers::default()),
-        ColumnType::Resources => Values::Lists(Lists::new(RESOURCE.len())),
+        ColumnType::Resources => Values::Lists(Lists::new(RESOURCE.len(), column.repeats)),
     }
 }
 
