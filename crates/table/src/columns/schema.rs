@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `docs/schema.md` describes each; a test holds the two together. A later minor version adds nullable columns at the end
-//! and changes nothing else.
+//! and changes nothing else. Several columns may be filled from one field.
 
 use crate::event::Field;
 
