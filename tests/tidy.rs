@@ -23,7 +23,13 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
     ),
     (
         "crates/table/src",
-        &[("event", &[]), ("columns", &["event"]), ("sink", &["columns"]), ("ddl", &["columns", "sink"])],
+        &[
+            ("event", &[]),
+            ("columns", &["event"]),
+            ("sink", &["columns"]),
+            ("ddl", &["columns", "sink"]),
+            ("batches", &["columns", "event", "sink"]),
+        ],
     ),
     (
         "src",

@@ -9,7 +9,7 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 use crate::columns::schema::{COLUMNS, ColumnType, RESOURCE};
 
 /// The schema, made once.
-pub(super) fn parquet() -> &'static SchemaDescPtr {
+pub(crate) fn parquet() -> &'static SchemaDescPtr {
     static SCHEMA: LazyLock<SchemaDescPtr> = LazyLock::new(|| {
         let schema = message().expect("the table of columns makes a schema that Parquet allows");
         Arc::new(SchemaDescriptor::new(schema))
