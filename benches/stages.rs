@@ -6,10 +6,16 @@
 //!
 //! One thread, in memory. Bytes are those of inflated JSON (of RSA: none), items are keys, records or
 //! signatures. `busy` logs hold about 200 records each, `tiny` ones about 8.
+//!
+//! `-- file` writes the same rows as whole files by our encoder and by the two writers of the parquet crate, and tells the
+//! size of each file.
 
-#![allow(clippy::unwrap_used, reason = "a bench may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a bench may panic, and tells sizes beside times")]
 
 mod support;
+#[expect(unreachable_pub, reason = "a file of the tests")]
+#[path = "../tests/support/table.rs"]
+mod table;
 
 use std::sync::Arc;
 
@@ -106,6 +112,51 @@ fn encode(bencher: Bencher<'_, '_>, records: u32) {
         .counter(BytesCount::new(corpus.json_bytes))
         .counter(ItemsCount::new(corpus.records))
         .bench_local(|| encoder.encode(&builder.rows(), &order).unwrap());
+}
+
+/// The rows of a corpus as one file, footer and all.
+mod file {
+    use bytes::Bytes;
+    use divan::Bencher;
+    use trailproof_table::columns::RowBuilder;
+
+    use super::{BUSY, TINY, fill, table};
+    use crate::support::{Corpus, writers};
+
+    fn rows(records: u32) -> RowBuilder {
+        let mut builder = RowBuilder::new(false);
+        fill(&Corpus::of(records), &mut builder);
+        builder
+    }
+
+    fn ours(records: u32) -> Bytes {
+        table::parquet_file(&rows(records))
+    }
+
+    fn measure(bencher: Bencher<'_, '_>, writer: &str, mut write: impl FnMut() -> usize) {
+        eprintln!("{writer}: {} bytes", write());
+        bencher.bench_local(write);
+    }
+
+    #[divan::bench(args = [BUSY, TINY])]
+    fn own(bencher: Bencher<'_, '_>, records: u32) {
+        let rows = rows(records);
+        measure(bencher, "own", || table::parquet_file(&rows).len());
+    }
+
+    #[divan::bench(args = [BUSY, TINY])]
+    fn arrow_writer(bencher: Bencher<'_, '_>, records: u32) {
+        let file = ours(records);
+        let (properties, batches) = (writers::properties(&file), table::read(file));
+        measure(bencher, "arrow_writer", || writers::by_arrow(&batches, &properties).len());
+    }
+
+    #[divan::bench(args = [BUSY, TINY])]
+    fn column_writers(bencher: Bencher<'_, '_>, records: u32) {
+        let file = ours(records);
+        let (properties, leaves) = (writers::properties(&file), writers::leaves(&file));
+        measure(bencher, "column_writers", || writers::by_column(&leaves, &properties).len());
+    }
 }
 
 #[divan::bench]

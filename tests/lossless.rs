@@ -141,8 +141,8 @@ fn resources(list: &dyn Array) -> Json {
     let structs = list.as_struct();
     let element = |row: usize| {
         let given = RESOURCE.iter().zip(structs.columns()).filter(|(_, column)| column.is_valid(row));
-        let members = given.map(|((_, key), column)| {
-            ((*key).to_owned(), vec![Json::Text(column.as_string::<i32>().value(row).to_owned())])
+        let members = given.map(|(member, column)| {
+            (member.key.to_owned(), vec![Json::Text(column.as_string::<i32>().value(row).to_owned())])
         });
         Json::Object(members.collect())
     };

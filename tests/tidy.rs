@@ -26,7 +26,13 @@ const ROOMS: &[(&str, &[Module])] = &[
     ),
     (
         "crates/table/src",
-        &[("event", &[]), ("columns", &["event"]), ("sink", &["columns"]), ("ddl", &["columns", "sink"])],
+        &[
+            ("event", &[]),
+            ("columns", &["event"]),
+            ("sink", &["columns"]),
+            ("ddl", &["columns", "sink"]),
+            ("batches", &["columns", "event", "sink"]),
+        ],
     ),
     (
         "src",

@@ -1,5 +1,7 @@
 //! The corpus of the stage benches: an archive of seed 1, made by `synth` and held in memory.
 
+pub(crate) mod writers;
+
 use std::fs;
 use std::path::Path;
 

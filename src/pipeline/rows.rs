@@ -13,8 +13,8 @@ use super::logs::{Integrity, LogContent, LogSink};
 use super::plan::{Listed, LogPlace, PlannedLog};
 use trailproof_proof::archive::key::{self, ObjectName};
 use trailproof_proof::report::{OutputFile, Records};
-use trailproof_table::columns::schema::position;
-use trailproof_table::columns::{Dated, RowBuilder, Rows, Source, Texts, Values};
+use trailproof_table::columns::schema::{SORTED_BY, position};
+use trailproof_table::columns::{Dated, Flags, Numbers, RowBuilder, Rows, Source, Texts, Values};
 use trailproof_table::event::{Entry, Field, Recall, Record, Records as Walker};
 use trailproof_table::sink::{Area, Encoder, Partition, Partitioning, RowGroup, SinkError, Store, Table};
 
@@ -305,8 +305,8 @@ fn days(date: Date) -> i32 {
     since.unwrap_or(0)
 }
 
-/// The order in which rows are written: by partition, then account and time, in which they compress well and queries skip
-/// most of them.
+/// The order in which rows are written: by partition, then by the columns that the table of columns says, in which they
+/// compress well and queries skip most of them.
 struct Order<'a> {
     accounts: &'a Texts,
     regions: &'a Texts,
@@ -321,20 +321,19 @@ type RowKey = (i32, u32, u32);
 impl<'a> Order<'a> {
     fn of(rows: &Rows<'a>, partitioning: Partitioning) -> Self {
         let (accounts, regions) = (texts(rows, "source_account_id"), texts(rows, "source_region"));
-        let Values::Numbers(times) = &rows.columns[position("event_time")] else {
-            unreachable!("the table of columns says that it holds times")
+        let (account_ranks, region_ranks) = match partitioning {
+            Partitioning::Date => (Vec::new(), Vec::new()),
+            Partitioning::DateAccountRegion => (ranks(accounts), ranks(regions)),
         };
-        let account_ranks = ranks(accounts);
-        let region_ranks = match partitioning {
-            Partitioning::Date => vec![0; regions.distinct()],
-            Partitioning::DateAccountRegion => ranks(regions),
+        let rank = |ranks: &[u32], texts: &Texts, row| {
+            texts.key(row).and_then(|key| ranks.get(key as usize)).copied().unwrap_or_default()
         };
-        let rank = |ranks: &[u32], texts: &Texts, row: u32| texts.key(row).map_or(0, |key| ranks[key as usize]);
-        let mut sorted: Vec<(RowKey, Option<i64>, u32)> = (0..)
+        let sort = SORTED_BY.map(|column| SortKeys::of(&rows.columns[column]));
+        let mut sorted: Vec<(RowKey, [Option<i64>; SORTED_BY.len()], u32)> = (0..)
             .zip(rows.days)
             .map(|(row, &day)| {
                 let key = (day, rank(&account_ranks, accounts, row), rank(&region_ranks, regions, row));
-                (key, times.get(row), row)
+                (key, sort.each_ref().map(|keys| keys.get(row)), row)
             })
             .collect();
         sorted.sort_unstable();
@@ -362,6 +361,33 @@ impl<'a> Order<'a> {
             };
             (Partition { area, day: keys[0].0, place }, rows)
         })
+    }
+}
+
+/// What the rows of a column are sorted by.
+enum SortKeys<'a> {
+    /// The rank of each number of a text.
+    Texts(&'a Texts, Vec<u32>),
+    Numbers(&'a Numbers),
+    Flags(&'a Flags),
+}
+
+impl<'a> SortKeys<'a> {
+    fn of(values: &'a Values) -> Self {
+        match values {
+            Values::Texts(texts) => Self::Texts(texts, ranks(texts)),
+            Values::Numbers(numbers) => Self::Numbers(numbers),
+            Values::Flags(flags) => Self::Flags(flags),
+            Values::Lists(_) => unreachable!("the table of columns sorts by no list"),
+        }
+    }
+
+    fn get(&self, row: u32) -> Option<i64> {
+        match self {
+            Self::Texts(texts, ranks) => texts.key(row).map(|key| ranks[key as usize].into()),
+            Self::Numbers(numbers) => numbers.get(row),
+            Self::Flags(flags) => flags.get(row).map(i64::from),
+        }
     }
 }
 

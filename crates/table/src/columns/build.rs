@@ -3,11 +3,13 @@
 //! One walk over a record's members puts each into its column, or beside the columns: nothing is looked at twice. Columns
 //! that a record says nothing of are not touched.
 
+use std::ops::Range;
+
 use memchr::memmem;
 
 use super::extra::{self, STAND_INS, WHOLE};
 use super::known::{Filled, KnownObjects, Stood};
-use super::schema::{self, COLUMNS, ColumnType, Fill, Origin, RESOURCE};
+use super::schema::{COLUMNS, Column, ColumnType, Fill, Origin, RESOURCE};
 use super::value;
 use super::values::{Flags, Lists, Numbers, Texts, Values};
 use crate::event::{Field, Kind, Malformed, Member, Record, Scope};
@@ -67,9 +69,10 @@ pub struct Rows<'a> {
 
 /// Collects rows.
 pub struct RowBuilder {
+    table: &'static [Column],
     columns: Vec<Values>,
     days: Vec<i32>,
-    targets: [Option<Target>; Field::ALL.len()],
+    targets: Targets,
     /// The position of each column that says where a row came from.
     origins: Origins,
     /// The first row of the log at hand.
@@ -81,11 +84,37 @@ pub struct RowBuilder {
     omitted: memmem::Finder<'static>,
 }
 
-/// The column that a field fills, and how.
+/// A column that a field fills, and how.
 #[derive(Debug, Clone, Copy)]
 struct Target {
     column: usize,
     fill: Fill,
+}
+
+/// The columns that each field fills: none, one or more.
+struct Targets {
+    /// Those of one field beside each other.
+    all: Vec<Target>,
+    of: [(u16, u16); Field::ALL.len()],
+}
+
+impl Targets {
+    fn new(table: &[Column]) -> Self {
+        let mut all = Vec::new();
+        let of = std::array::from_fn(|at| {
+            let start = all.len() as u16;
+            let filled = table.iter().enumerate().filter(|(_, column)| column.fill.field() == Some(Field::ALL[at]));
+            all.extend(filled.map(|(position, column)| Target { column: position, fill: column.fill }));
+            (start, all.len() as u16)
+        });
+        Self { all, of }
+    }
+
+    #[inline]
+    fn of(&self, field: Field) -> Range<usize> {
+        let (start, end) = self.of[field as usize];
+        start.into()..end.into()
+    }
 }
 
 /// Positions of columns that are not filled from members.
@@ -141,18 +170,11 @@ struct Walk {
 impl RowBuilder {
     /// An empty builder; `keeps_raw` also keeps each record's exact bytes.
     pub fn new(keeps_raw: bool) -> Self {
-        let mut targets = [None; Field::ALL.len()];
-        for (column, fill) in COLUMNS.iter().map(|column| column.fill).enumerate() {
-            let field = match fill {
-                Fill::Text(field) | Fill::Flag(field) | Fill::FlagText(field) => field,
-                Fill::Time(field) | Fill::Json(field) => field,
-                Fill::Resources => Field::Resources,
-                Fill::Omitted | Fill::Extra | Fill::From(_) => continue,
-            };
-            targets[field as usize] = Some(Target { column, fill });
-        }
-        let of =
-            |fill: Fill| COLUMNS.iter().position(|column| column.fill == fill).expect("the table has such a column");
+        Self::of(COLUMNS, keeps_raw)
+    }
+
+    fn of(table: &'static [Column], keeps_raw: bool) -> Self {
+        let of = |fill: Fill| table.iter().position(|column| column.fill == fill).expect("the table has such a column");
         let from = |origin| of(Fill::From(origin));
         let origins = Origins {
             omitted: of(Fill::Omitted),
@@ -173,9 +195,10 @@ impl RowBuilder {
             .map(from),
         };
         Self {
-            columns: COLUMNS.iter().map(empty_column).collect(),
+            table,
+            columns: table.iter().map(empty_column).collect(),
             days: Vec::new(),
-            targets,
+            targets: Targets::new(table),
             origins,
             log_start: 0,
             extra: String::new(),
@@ -270,7 +293,7 @@ impl RowBuilder {
     pub fn clear(&mut self, most: usize) {
         if self.extra.capacity() + self.columns.iter().map(Values::touched).sum::<usize>() > most {
             self.extra = String::new();
-            self.columns = COLUMNS.iter().map(empty_column).collect();
+            self.columns = self.table.iter().map(empty_column).collect();
         }
         self.columns.iter_mut().for_each(Values::clear);
         self.days.clear();
@@ -295,10 +318,7 @@ impl RowBuilder {
                 continue;
             }
             // Of two values for one key, the first stands in the column; both stand in the record that is kept whole.
-            if !again
-                && let Some(target) = self.targets[member.field as usize]
-                && self.take(record, member, target, walk)
-            {
+            if !again && self.take(record, member, member.field, walk) {
                 any_held = true;
                 continue;
             }
@@ -343,13 +363,11 @@ impl RowBuilder {
         let seen = walk.seen & !seen_before;
         if !walk.must_stand_whole {
             let beside = self.extra[before..].trim_start_matches(',');
-            let filled = inner.iter().filter_map(|member| {
-                let column = self.targets[member.field as usize]?.column;
-                match &self.columns[column] {
-                    Values::Texts(texts) => Some(Filled::Text { column, number: texts.key(row as u32)? }),
-                    Values::Flags(flags) => Some(Filled::Flag { column, value: flags.get(row as u32)? }),
-                    Values::Numbers(_) | Values::Lists(_) => None,
-                }
+            let targets = inner.iter().flat_map(|member| &self.targets.all[self.targets.of(member.field)]);
+            let filled = targets.filter_map(|&Target { column, .. }| match &self.columns[column] {
+                Values::Texts(texts) => Some(Filled::Text { column, number: texts.key(row as u32)? }),
+                Values::Flags(flags) => Some(Filled::Flag { column, value: flags.get(row as u32)? }),
+                Values::Numbers(_) | Values::Lists(_) => None,
             });
             self.known.remember(stood, beside, filled, seen, any_held);
         }
@@ -371,8 +389,17 @@ impl RowBuilder {
         any_held
     }
 
-    /// Puts a member into its column; answers whether the column alone gives the value back.
-    fn take(&mut self, record: &Record<'_, '_>, member: &Member, target: Target, walk: &mut Walk) -> bool {
+    /// Puts a member into the columns of a field; answers whether one of them alone gives the value back.
+    fn take(&mut self, record: &Record<'_, '_>, member: &Member, field: Field, walk: &mut Walk) -> bool {
+        let mut is_held = false;
+        for at in self.targets.of(field) {
+            is_held |= self.take_into(record, member, self.targets.all[at], walk);
+        }
+        is_held
+    }
+
+    /// Puts a member into a column; answers whether the column alone gives the value back.
+    fn take_into(&mut self, record: &Record<'_, '_>, member: &Member, target: Target, walk: &mut Walk) -> bool {
         let row = self.days.len();
         let bytes = record.value_bytes(member);
         let spelled = || record.value(member);
@@ -427,8 +454,8 @@ impl RowBuilder {
                 continue;
             }
             let member = record.members.iter().find(|member| member.field == other);
-            if let Some((member, target)) = member.zip(self.targets[field as usize]) {
-                self.take(record, member, target, walk);
+            if let Some(member) = member {
+                self.take(record, member, field, walk);
             }
         }
     }
@@ -452,12 +479,12 @@ fn bit(field: Field) -> u128 {
     1 << (field as u8)
 }
 
-fn empty_column(column: &schema::Column) -> Values {
+fn empty_column(column: &Column) -> Values {
     match column.holds() {
-        ColumnType::Text | ColumnType::Json | ColumnType::Bytes => Values::Texts(Texts::new(column.repeats())),
+        ColumnType::Text | ColumnType::Json | ColumnType::Bytes => Values::Texts(Texts::new(column.repeats)),
         ColumnType::Flag => Values::Flags(Flags::default()),
         ColumnType::Time | ColumnType::Number => Values::Numbers(Numbers::default()),
-        ColumnType::Resources => Values::Lists(Lists::new(RESOURCE.len())),
+        ColumnType::Resources => Values::Lists(Lists::new(RESOURCE.len(), column.repeats)),
     }
 }
 

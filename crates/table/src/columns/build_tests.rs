@@ -43,7 +43,7 @@ fn rows(builder: &RowBuilder) -> Vec<Row> {
         }),
     };
     let row = |(row, &day): (u32, &i32)| {
-        let filled = COLUMNS.iter().zip(rows.columns).filter(|(column, _)| column.name != "source_index");
+        let filled = builder.table.iter().zip(rows.columns).filter(|(column, _)| column.name != "source_index");
         let filled = filled.filter_map(|(column, values)| Some((column.name, value(values, row)?)));
         filled.chain([("day", day.to_string())]).collect()
     };
@@ -80,6 +80,79 @@ fn the_same_object_means_something_else_under_another_key() {
             assert_eq!(together(&logs), apart(&logs.concat()), "{logs:?}");
         }
     }
+}
+
+/// The table with columns more at its end, on fields that have columns already: of a record and of an object in it, as a text,
+/// a truth value, a time, JSON and a list.
+fn with_second_columns() -> &'static [Column] {
+    let fills = [
+        Fill::Text(Field::AwsRegion),
+        Fill::Json(Field::AwsRegion),
+        Fill::Time(Field::EventTime),
+        Fill::Flag(Field::ReadOnly),
+        Fill::Json(Field::RequestParameters),
+        Fill::Resources,
+        Fill::Text(Field::UserArn),
+        Fill::FlagText(Field::SessionMfaAuthenticated),
+        Fill::Text(Field::EventId),
+    ];
+    let again = |(at, &fill): (usize, &Fill)| {
+        let first = COLUMNS.iter().find(|column| column.fill == fill).unwrap_or(&COLUMNS[0]);
+        Column { name: SECOND[at], fill, ..*first }
+    };
+    let table: Vec<Column> = COLUMNS.iter().copied().chain(fills.iter().enumerate().map(again)).collect();
+    Vec::leak(table)
+}
+
+const SECOND: [&str; 9] = ["text", "json", "time", "flag", "json 2", "list", "inner text", "inner flag", "event"];
+
+#[test]
+fn a_field_fills_every_column_that_is_made_from_it() {
+    let record = r#"{"awsRegion":"eu-west-1","eventTime":"2026-01-02T03:04:05Z","readOnly":true,"resources":[{"ARN":"a"}],
+        "requestParameters":{"a":1},"userIdentity":{"arn":"r","sessionContext":{"attributes":{"mfaAuthenticated":"true"}}},
+        "eventID":"e"}"#;
+    // The second of the same records has its userIdentity from memory.
+    let log = format!("[{record},{record}]");
+    let (mut builder, mut plain) = (RowBuilder::of(with_second_columns(), false), RowBuilder::new(false));
+    append(&log, &mut builder, &mut Recall::default());
+    append(&log, &mut plain, &mut Recall::default());
+    let more = [
+        ("text", "eu-west-1"),
+        ("json", "\"eu-west-1\""),
+        ("time", "1767323045000"),
+        ("flag", "true"),
+        ("json 2", r#"{"a":1}"#),
+        ("list", r#"[[Some("a"), None, None, None]]"#),
+        ("inner text", "r"),
+        ("inner flag", "true"),
+        ("event", "e"),
+    ];
+    let mut expected = rows(&plain);
+    for row in &mut expected {
+        let day = row.pop().expect("every row has a day");
+        row.extend(more.map(|(name, value)| (name, value.to_owned())));
+        row.push(day);
+    }
+    assert_eq!(rows(&builder), expected);
+}
+
+#[test]
+fn a_value_that_one_of_its_columns_gives_back_does_not_stand_in_extra_json_as_well() {
+    let mut builder = RowBuilder::of(with_second_columns(), false);
+    append(r#"[{"awsRegion":null,"readOnly":"no"}]"#, &mut builder, &mut Recall::default());
+    let row = &rows(&builder)[0];
+    let value = |name| row.iter().find(|(column, _)| *column == name).map(|(_, value)| value.as_str());
+    assert_eq!((value("aws_region"), value("text"), value("json")), (None, None, Some("null")));
+    assert_eq!(value("extra_json"), Some(r#"{"readOnly":"no"}"#));
+}
+
+#[test]
+fn a_field_that_stands_in_for_another_fills_every_column_of_the_other() {
+    let mut builder = RowBuilder::of(with_second_columns(), false);
+    append(r#"[{"eventId":"aggregated"}]"#, &mut builder, &mut Recall::default());
+    let row = &rows(&builder)[0];
+    let value = |name| row.iter().find(|(column, _)| *column == name).map(|(_, value)| value.as_str());
+    assert_eq!((value("event_id"), value("event")), (Some("aggregated"), Some("aggregated")));
 }
 
 #[test]

@@ -99,7 +99,7 @@ const MAX_RESOURCES: usize = 16_384;
 pub(super) fn resources(spelled: &str) -> Option<Vec<Resource<'_>>> {
     let mut resources: Vec<Resource<'_>> = Vec::new();
     let count = each_member(spelled, |number, key, kind, value| {
-        let member = RESOURCE.iter().position(|&(_, name)| name == key);
+        let member = RESOURCE.iter().position(|member| member.key == key);
         let Some((member, text)) = member.zip(text(kind, value)).filter(|_| number < MAX_RESOURCES) else {
             return false;
         };

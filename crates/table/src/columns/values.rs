@@ -203,8 +203,9 @@ pub struct Lists {
 }
 
 impl Lists {
-    pub(super) fn new(members: usize) -> Self {
-        Self { spans: Vec::new(), elements: 0, members: (0..members).map(|_| Texts::new(true)).collect() }
+    /// No lists; `repeat` says whether the same texts are expected again and again.
+    pub(super) fn new(members: usize, repeat: bool) -> Self {
+        Self { spans: Vec::new(), elements: 0, members: (0..members).map(|_| Texts::new(repeat)).collect() }
     }
 
     /// A row's list: the numbers of its elements.

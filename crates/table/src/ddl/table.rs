@@ -2,7 +2,7 @@
 
 use super::dialect::double_quoted;
 use super::{Engine, Request};
-use crate::columns::schema::{COLUMNS, Column, Fill, Origin, RESOURCE};
+use crate::columns::schema::{COLUMNS, ColumnType};
 use crate::sink::Partitioning;
 
 /// The first day that Athena looks for: CloudTrail began in this month.
@@ -20,44 +20,8 @@ pub(super) fn statement(request: &Request) -> String {
     }
 }
 
-/// What a column holds, whatever an engine calls it.
-enum Kind {
-    Text,
-    Flag,
-    Time,
-    Number,
-    Bytes,
-    Resources,
-}
-
-fn kind(column: &Column) -> Kind {
-    match column.fill {
-        Fill::Flag(_) | Fill::FlagText(_) | Fill::Omitted => Kind::Flag,
-        Fill::Time(_) => Kind::Time,
-        Fill::Resources => Kind::Resources,
-        Fill::From(Origin::Index) => Kind::Number,
-        Fill::From(Origin::MalformedRaw) => Kind::Bytes,
-        Fill::Text(_) | Fill::Json(_) | Fill::Extra | Fill::From(_) => Kind::Text,
-    }
-}
-
-/// A column's type as Hive and Spark spell it.
-fn hive_type(column: &Column) -> String {
-    match kind(column) {
-        Kind::Text => "string".to_owned(),
-        Kind::Flag => "boolean".to_owned(),
-        Kind::Time => "timestamp".to_owned(),
-        Kind::Number => "bigint".to_owned(),
-        Kind::Bytes => "binary".to_owned(),
-        Kind::Resources => {
-            let members: Vec<String> = RESOURCE.iter().map(|(name, _)| format!("{name}:string")).collect();
-            format!("array<struct<{}>>", members.join(","))
-        }
-    }
-}
-
 fn hive_columns() -> Vec<String> {
-    COLUMNS.iter().map(|column| format!("  `{}` {}", column.name, hive_type(column))).collect()
+    COLUMNS.iter().map(|column| format!("  `{}` {}", column.name, column.holds().hive())).collect()
 }
 
 fn keys_as_columns(partitioning: Partitioning) -> Vec<String> {
@@ -103,8 +67,8 @@ fn duckdb(request: &Request) -> String {
     let Request { location, table, partitioning, .. } = request;
     let names = COLUMNS.iter().map(|column| {
         let name = double_quoted(column.name);
-        match kind(column) {
-            Kind::Time => format!("  {name} AT TIME ZONE 'UTC' AS {name}"),
+        match column.holds() {
+            ColumnType::Time => format!("  {name} AT TIME ZONE 'UTC' AS {name}"),
             _ => format!("  {name}"),
         }
     });

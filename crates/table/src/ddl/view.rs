@@ -1,155 +1,118 @@
 //! The view: AWS's own column names and nesting over the table, so that published CloudTrail queries run as they are.
 //!
 //! The columns are those of the Athena guide's table, in its order, then what its partitions are called there, then
-//! `event_date` and `integrity`, which are this program's. A struct is never null itself, only its members are: engines
-//! can then read the columns of the members that a query names, and no others.
+//! `event_date` and `integrity`, which are this program's. Which column of the table a name stands for is said in
+//! [`COLUMNS`]. A struct is never null itself, only its members are: engines can then read the columns of the members that a
+//! query names, and no others.
 
 use super::{Engine, Request};
+use crate::columns::schema::{COLUMNS, Column, ColumnType, Fill, RESOURCE};
 use crate::sink::Partitioning;
 
-/// What a column of the view, or a member of its structs, is made from.
-enum Value {
-    /// A column as it is.
-    Column(&'static str),
-    /// A truth value as AWS types it: text.
-    FlagText(&'static str),
-    /// A time as CloudTrail writes it.
-    TimeText(&'static str),
-    /// A JSON column; null where the source said null.
-    Json(&'static str),
-    /// A member of a JSON column, by its path.
-    Member(&'static str, &'static str),
-    /// A member of a JSON column that is an object.
-    Members(&'static str, &'static str),
+/// What stands under a name of AWS's table.
+enum Shape {
+    /// The column that has the name, or the partition.
+    Whole,
     /// A struct.
     Struct(&'static [(&'static str, Self)]),
-    /// The list of resources.
-    Resources,
-    /// The folder that the log lay in, by the name of its partition and of its column.
-    Folder(&'static str, &'static str),
+    /// A struct of members of the JSON column that has the name; each with its key in the JSON.
+    OfJson(&'static [(&'static str, &'static str)]),
+    /// A member that no column holds, by its path in a record.
+    Extra(&'static str),
+    /// The same for a member that is an object.
+    ExtraObject(&'static str),
     /// A part of `event_date`: first character, length.
     DatePart(u8, u8),
     /// `event_date` with `/`.
     DatePath,
 }
 
-use Value::{Column, DatePart, DatePath, FlagText, Folder, Json, Member, Members, Resources, Struct, TimeText};
+use Shape::{DatePart, DatePath, Extra, ExtraObject, OfJson, Struct, Whole};
 
-/// The members of a resource: the view's names and the table's.
-const RESOURCE: [(&str, &str); 3] = [("arn", "arn"), ("accountid", "account_id"), ("type", "type")];
-
-const VIEW: &[(&str, Value)] = &[
-    ("eventversion", Column("event_version")),
-    (
-        "useridentity",
-        Struct(&[
-            ("type", Column("user_type")),
-            ("principalid", Column("user_principal_id")),
-            ("arn", Column("user_arn")),
-            ("accountid", Column("user_account_id")),
-            ("invokedby", Column("user_invoked_by")),
-            ("accesskeyid", Column("user_access_key_id")),
-            ("username", Column("user_name")),
-            (
-                "onbehalfof",
-                Struct(&[
-                    ("userid", Column("on_behalf_of_user_id")),
-                    ("identitystorearn", Column("on_behalf_of_identity_store_arn")),
-                ]),
-            ),
-            (
-                "sessioncontext",
-                Struct(&[
-                    (
-                        "attributes",
-                        Struct(&[
-                            ("mfaauthenticated", FlagText("session_mfa_authenticated")),
-                            ("creationdate", Column("session_creation_time")),
-                        ]),
-                    ),
-                    (
-                        "sessionissuer",
-                        Struct(&[
-                            ("type", Column("session_issuer_type")),
-                            ("principalid", Column("session_issuer_principal_id")),
-                            ("arn", Column("session_issuer_arn")),
-                            ("accountid", Column("session_issuer_account_id")),
-                            ("username", Column("session_issuer_user_name")),
-                        ]),
-                    ),
-                    ("ec2roledelivery", Member("extra_json", "userIdentity.sessionContext.ec2RoleDelivery")),
-                    (
-                        "webidfederationdata",
-                        Struct(&[
-                            ("federatedprovider", Column("web_id_federated_provider")),
-                            (
-                                "attributes",
-                                Members("extra_json", "userIdentity.sessionContext.webIdFederationData.attributes"),
-                            ),
-                        ]),
-                    ),
-                ]),
-            ),
-        ]),
-    ),
-    ("eventtime", TimeText("event_time")),
-    ("eventsource", Column("event_source")),
-    ("eventname", Column("event_name")),
-    ("awsregion", Column("aws_region")),
-    ("sourceipaddress", Column("source_ip_address")),
-    ("useragent", Column("user_agent")),
-    ("errorcode", Column("error_code")),
-    ("errormessage", Column("error_message")),
-    ("requestparameters", Json("request_parameters")),
-    ("responseelements", Json("response_elements")),
-    ("additionaleventdata", Json("additional_event_data")),
-    ("requestid", Column("request_id")),
-    ("eventid", Column("event_id")),
-    ("resources", Resources),
-    ("eventtype", Column("event_type")),
-    ("apiversion", Column("api_version")),
-    ("readonly", FlagText("read_only")),
-    ("recipientaccountid", Column("recipient_account_id")),
-    ("serviceeventdetails", Json("service_event_details")),
-    ("sharedeventid", Column("shared_event_id")),
-    ("vpcendpointid", Column("vpc_endpoint_id")),
-    ("vpcendpointaccountid", Column("vpc_endpoint_account_id")),
-    ("eventcategory", Column("event_category")),
+const VIEW: &[(&str, Shape)] = &[
+    ("eventversion", Whole),
+    ("useridentity", Struct(USER_IDENTITY)),
+    ("eventtime", Whole),
+    ("eventsource", Whole),
+    ("eventname", Whole),
+    ("awsregion", Whole),
+    ("sourceipaddress", Whole),
+    ("useragent", Whole),
+    ("errorcode", Whole),
+    ("errormessage", Whole),
+    ("requestparameters", Whole),
+    ("responseelements", Whole),
+    ("additionaleventdata", Whole),
+    ("requestid", Whole),
+    ("eventid", Whole),
+    ("resources", Whole),
+    ("eventtype", Whole),
+    ("apiversion", Whole),
+    ("readonly", Whole),
+    ("recipientaccountid", Whole),
+    ("serviceeventdetails", Whole),
+    ("sharedeventid", Whole),
+    ("vpcendpointid", Whole),
+    ("vpcendpointaccountid", Whole),
+    ("eventcategory", Whole),
     (
         "addendum",
-        Struct(&[
-            ("reason", Member("addendum", "reason")),
-            ("updatedfields", Member("addendum", "updatedFields")),
-            ("originalrequestid", Member("addendum", "originalRequestID")),
-            ("originaleventid", Member("addendum", "originalEventID")),
+        OfJson(&[
+            ("reason", "reason"),
+            ("updatedfields", "updatedFields"),
+            ("originalrequestid", "originalRequestID"),
+            ("originaleventid", "originalEventID"),
         ]),
     ),
-    ("sessioncredentialfromconsole", FlagText("session_credential_from_console")),
-    ("edgedevicedetails", Json("edge_device_details")),
-    (
-        "tlsdetails",
-        Struct(&[
-            ("tlsversion", Column("tls_version")),
-            ("ciphersuite", Column("tls_cipher_suite")),
-            ("clientprovidedhostheader", Column("tls_client_provided_host_header")),
-        ]),
-    ),
-    ("account", Folder("account", "source_account_id")),
-    ("region", Folder("region", "source_region")),
+    ("sessioncredentialfromconsole", Whole),
+    ("edgedevicedetails", Whole),
+    ("tlsdetails", Struct(&[("tlsversion", Whole), ("ciphersuite", Whole), ("clientprovidedhostheader", Whole)])),
+    ("account", Whole),
+    ("region", Whole),
     ("year", DatePart(1, 4)),
     ("month", DatePart(6, 2)),
     ("day", DatePart(9, 2)),
     ("timestamp", DatePath),
-    ("event_date", Column("event_date")),
-    ("integrity", Column("integrity")),
+    ("event_date", Whole),
+    ("integrity", Whole),
+];
+
+const USER_IDENTITY: &[(&str, Shape)] = &[
+    ("type", Whole),
+    ("principalid", Whole),
+    ("arn", Whole),
+    ("accountid", Whole),
+    ("invokedby", Whole),
+    ("accesskeyid", Whole),
+    ("username", Whole),
+    ("onbehalfof", Struct(&[("userid", Whole), ("identitystorearn", Whole)])),
+    ("sessioncontext", Struct(SESSION_CONTEXT)),
+];
+
+const SESSION_CONTEXT: &[(&str, Shape)] = &[
+    ("attributes", Struct(&[("mfaauthenticated", Whole), ("creationdate", Whole)])),
+    (
+        "sessionissuer",
+        Struct(&[("type", Whole), ("principalid", Whole), ("arn", Whole), ("accountid", Whole), ("username", Whole)]),
+    ),
+    ("ec2roledelivery", Extra("userIdentity.sessionContext.ec2RoleDelivery")),
+    (
+        "webidfederationdata",
+        Struct(&[
+            ("federatedprovider", Whole),
+            ("attributes", ExtraObject("userIdentity.sessionContext.webIdFederationData.attributes")),
+        ]),
+    ),
 ];
 
 /// The statement that makes the view.
 pub(super) fn statement(request: &Request) -> String {
     let engine = request.engine;
     let writer = Writer { engine, partitioning: request.partitioning };
-    let columns: Vec<String> =
-        VIEW.iter().map(|(name, value)| format!("  {} AS {}", writer.value(value, 1), engine.quoted(name))).collect();
+    let columns: Vec<String> = VIEW
+        .iter()
+        .map(|(name, shape)| format!("  {} AS {}", writer.value(name, shape, 1), engine.quoted(name)))
+        .collect();
     let create = match engine {
         Engine::Athena | Engine::DuckDb => "CREATE VIEW",
         Engine::Spark => "CREATE TEMPORARY VIEW",
@@ -168,34 +131,63 @@ struct Writer {
     partitioning: Partitioning,
 }
 
+/// The column that has a name in AWS's table.
+fn named(path: &str) -> &'static Column {
+    COLUMNS.iter().find(|column| column.aws == Some(path)).expect("a test looks every name up")
+}
+
+/// The column of what no other column holds.
+fn extra() -> &'static Column {
+    COLUMNS.iter().find(|column| column.fill == Fill::Extra).expect("the table has such a column")
+}
+
 impl Writer {
-    fn value(&self, value: &Value, depth: usize) -> String {
+    /// What stands under a name; `path` is the name behind those of the structs around it.
+    fn value(&self, path: &str, shape: &Shape, depth: usize) -> String {
         let engine = self.engine;
-        let column = |name: &str| engine.quoted(name);
-        match value {
-            Column(name) => column(name),
-            FlagText(name) => format!("CAST({} AS {})", column(name), engine.text_type()),
-            TimeText(name) => engine.time_text(&column(name)),
-            Json(name) => format!("nullif({}, 'null')", column(name)),
-            Member(json, path) => engine.member(&column(json), path),
-            Members(json, path) => engine.members(&column(json), path),
-            Struct(members) => self.structure(members, depth),
-            Resources => {
-                let members: Vec<(&str, String)> =
-                    RESOURCE.iter().map(|(name, from)| (*name, format!("r.{}", column(from)))).collect();
-                let types: Vec<String> =
-                    RESOURCE.iter().map(|(name, _)| format!("{name} {}", engine.text_type())).collect();
-                engine.each(&column("resources"), &self.packed(&members, &types.join(", "), " ", ""))
+        match shape {
+            Whole if self.partitioning.keys().contains(&path) => engine.quoted(path),
+            Whole => self.whole(named(path)),
+            Struct(members) => {
+                let values = members.iter().map(|(name, shape)| {
+                    let value = self.value(&format!("{path}.{name}"), shape, depth + 1);
+                    (*name, value)
+                });
+                self.structure(values.collect(), &self.types(members), depth)
             }
-            Folder(key, name) => column(if self.partitioning.keys().contains(key) { key } else { name }),
-            DatePart(from, length) => format!("substr({}, {from}, {length})", column("event_date")),
-            DatePath => format!("replace({}, '-', '/')", column("event_date")),
+            OfJson(members) => {
+                let json = engine.quoted(named(path).name);
+                let values = members.iter().map(|(name, key)| (*name, engine.member(&json, key)));
+                self.structure(values.collect(), &self.texts(members.iter().map(|(name, _)| *name)), depth)
+            }
+            Extra(path) => engine.member(&engine.quoted(extra().name), path),
+            ExtraObject(path) => engine.members(&engine.quoted(extra().name), path),
+            DatePart(from, length) => format!("substr({}, {from}, {length})", engine.quoted("event_date")),
+            DatePath => format!("replace({}, '-', '/')", engine.quoted("event_date")),
         }
     }
 
-    fn structure(&self, members: &[(&'static str, Value)], depth: usize) -> String {
-        let values: Vec<(&str, String)> =
-            members.iter().map(|(name, value)| (*name, self.value(value, depth + 1))).collect();
+    /// A column's values as AWS types them.
+    fn whole(&self, column: &Column) -> String {
+        let engine = self.engine;
+        let quoted = engine.quoted(column.name);
+        match column.holds() {
+            ColumnType::Text | ColumnType::Bytes | ColumnType::Number => quoted,
+            ColumnType::Flag => format!("CAST({quoted} AS {})", engine.text_type()),
+            ColumnType::Time => engine.time_text(&quoted),
+            // Null where the source said null.
+            ColumnType::Json => format!("nullif({quoted}, 'null')"),
+            ColumnType::Resources => {
+                let members = RESOURCE.iter().filter_map(|member| Some((member.aws?, member.name)));
+                let values: Vec<(&str, String)> =
+                    members.map(|(aws, name)| (aws, format!("r.{}", engine.quoted(name)))).collect();
+                let types = self.texts(values.iter().map(|(name, _)| *name));
+                engine.each(&quoted, &self.packed(&values, &types, " ", ""))
+            }
+        }
+    }
+
+    fn structure(&self, values: Vec<(&str, String)>, types: &str, depth: usize) -> String {
         let between = format!("\n{}", "  ".repeat(depth + 1));
         let after = format!("\n{}", "  ".repeat(depth));
         // Athena casts the outermost row, with the rows in it.
@@ -203,7 +195,7 @@ impl Writer {
             let values: Vec<String> = values.into_iter().map(|(_, value)| value).collect();
             return format!("ROW({between}{}{after})", values.join(&format!(",{between}")));
         }
-        self.packed(&values, &self.types(members), &between, &after)
+        self.packed(&values, types, &between, &after)
     }
 
     /// A struct of values: `between` stands before each, `after` after the last.
@@ -225,12 +217,19 @@ impl Writer {
     }
 
     /// The members' names and types, as Athena's casts take them.
-    fn types(&self, members: &[(&'static str, Value)]) -> String {
-        let typed = members.iter().map(|(name, value)| match value {
+    fn types(&self, members: &[(&'static str, Shape)]) -> String {
+        let typed = members.iter().map(|(name, shape)| match shape {
             Struct(inner) => format!("{name} ROW({})", self.types(inner)),
-            Members(..) => format!("{name} {}", self.engine.map_type()),
-            _ => format!("{name} {}", self.engine.text_type()),
+            OfJson(inner) => format!("{name} ROW({})", self.texts(inner.iter().map(|(name, _)| *name))),
+            ExtraObject(_) => format!("{name} {}", self.engine.map_type()),
+            Whole | Extra(_) | DatePart(..) | DatePath => format!("{name} {}", self.engine.text_type()),
         });
+        typed.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same for members that are texts.
+    fn texts<'n>(&self, names: impl Iterator<Item = &'n str>) -> String {
+        let typed = names.map(|name| format!("{name} {}", self.engine.text_type()));
         typed.collect::<Vec<_>>().join(", ")
     }
 }
@@ -240,59 +239,22 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::columns::schema::{self, COLUMNS};
 
-    /// Columns that AWS's table has no name for.
-    const NOT_AWS: [&str; 19] = [
-        "management_event",
-        "user_identity_provider",
-        "session_source_identity",
-        "insight_details",
-        "event_context",
-        "content_omitted",
-        "source_org_id",
-        "source_account_id",
-        "source_region",
-        "source_key",
-        "source_index",
-        "source_sha256",
-        "source_digest_key",
-        "malformed_raw",
-        "malformed_reason",
-        "raw_json",
-        "resources",
-        "account",
-        "region",
-    ];
-
-    fn columns(value: &Value, into: &mut BTreeSet<&'static str>) {
-        match value {
-            Column(name) | FlagText(name) | TimeText(name) | Json(name) | Member(name, _) | Members(name, _) => {
-                into.insert(name);
-            }
-            Folder(_, name) => {
-                into.insert(name);
-            }
-            Struct(members) => members.iter().for_each(|(_, value)| columns(value, into)),
-            Resources | DatePart(..) | DatePath => {}
+    /// The names that stand for a column or a partition.
+    fn whole(path: &str, shape: &Shape, into: &mut BTreeSet<String>) {
+        match shape {
+            Whole | OfJson(_) => _ = into.insert(path.to_owned()),
+            Struct(members) => members.iter().for_each(|(name, shape)| whole(&format!("{path}.{name}"), shape, into)),
+            Extra(_) | ExtraObject(_) | DatePart(..) | DatePath => {}
         }
     }
 
     #[test]
-    fn every_column_is_in_the_view_or_has_no_name_there() {
-        let mut used = BTreeSet::new();
-        VIEW.iter().for_each(|(_, value)| columns(value, &mut used));
-        used.remove("event_date");
-        let known: BTreeSet<&str> = COLUMNS.iter().map(|column| column.name).collect();
-        assert!(used.is_subset(&known), "{:?}", used.difference(&known));
-        let left: Vec<&&str> = known.iter().filter(|name| !used.contains(*name) && !NOT_AWS.contains(name)).collect();
-        assert!(left.is_empty(), "{left:?}");
-    }
-
-    #[test]
-    fn resources_of_the_view_have_members_of_the_table() {
-        for (_, from) in RESOURCE {
-            assert!(schema::RESOURCE.iter().any(|(name, _)| *name == from), "{from}");
-        }
+    fn every_name_of_the_view_is_a_columns_and_every_columns_name_is_in_the_view() {
+        let mut names = BTreeSet::new();
+        VIEW.iter().for_each(|(name, shape)| whole(name, shape, &mut names));
+        assert!(names.remove("event_date"), "the partition of every table");
+        let known: BTreeSet<String> = COLUMNS.iter().filter_map(|column| column.aws).map(str::to_owned).collect();
+        assert_eq!(names, known);
     }
 }

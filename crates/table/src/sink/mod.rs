@@ -22,6 +22,8 @@ pub mod whole;
 
 pub use claim::{CLAIM, Claim, REPORT, Standing};
 pub use encode::{Encoder, RowGroup};
+#[cfg(feature = "arrow")]
+pub(crate) use schema::parquet as schema;
 pub use store::{Directory, Store, StoredFile};
 pub use table::{Area, FileWritten, Partition, Partitioning, Table};
 

@@ -9,7 +9,7 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 use crate::columns::schema::{COLUMNS, ColumnType, RESOURCE};
 
 /// The schema, made once.
-pub(super) fn parquet() -> &'static SchemaDescPtr {
+pub(crate) fn parquet() -> &'static SchemaDescPtr {
     static SCHEMA: LazyLock<SchemaDescPtr> = LazyLock::new(|| {
         let schema = message().expect("the table of columns makes a schema that Parquet allows");
         Arc::new(SchemaDescriptor::new(schema))
@@ -36,7 +36,7 @@ fn field(name: &str, holds: ColumnType) -> Result<Type> {
             .with_converted_type(ConvertedType::TIMESTAMP_MILLIS)
             .build(),
         ColumnType::Resources => {
-            let members: Result<Vec<TypePtr>> = RESOURCE.iter().map(|(name, _)| text(name).map(Arc::new)).collect();
+            let members: Result<Vec<TypePtr>> = RESOURCE.iter().map(|member| text(member.name).map(Arc::new)).collect();
             let element = Type::group_type_builder("element")
                 .with_repetition(Repetition::OPTIONAL)
                 .with_fields(members?)

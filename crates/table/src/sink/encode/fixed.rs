@@ -5,10 +5,17 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::chunk::{Chunk, ChunkWriter, Codec, PageContent, Range};
 use super::levels::Levels;
+use crate::columns::schema::Column;
 use crate::columns::{Flags, Numbers};
 
 /// Encodes truth values: one bit each.
-pub(super) fn flags(descriptor: ColumnDescPtr, flags: &Flags, order: &[u32], codec: &mut Codec) -> Result<Chunk> {
+pub(super) fn flags(
+    descriptor: ColumnDescPtr,
+    column: &Column,
+    flags: &Flags,
+    order: &[u32],
+    codec: &mut Codec,
+) -> Result<Chunk> {
     let (values, levels) = in_order(order, |row| flags.get(row));
     let bits = |values: &[bool], page: &mut Vec<u8>| {
         for eight in values.chunks(8) {
@@ -16,15 +23,23 @@ pub(super) fn flags(descriptor: ColumnDescPtr, flags: &Flags, order: &[u32], cod
         }
     };
     let range = |values: &[bool]| Range::Flags(values.iter().min().copied().zip(values.iter().max().copied()));
-    encode(descriptor, &values, &levels, codec, Range::Flags(None), bits, range)
+    let whole = if column.bounds { Range::Flags(None) } else { Range::Untold };
+    encode(descriptor, &values, &levels, codec, whole, bits, range)
 }
 
 /// Encodes whole numbers: eight bytes each.
-pub(super) fn numbers(descriptor: ColumnDescPtr, numbers: &Numbers, order: &[u32], codec: &mut Codec) -> Result<Chunk> {
+pub(super) fn numbers(
+    descriptor: ColumnDescPtr,
+    column: &Column,
+    numbers: &Numbers,
+    order: &[u32],
+    codec: &mut Codec,
+) -> Result<Chunk> {
     let (values, levels) = in_order(order, |row| numbers.get(row));
     let bytes = |values: &[i64], page: &mut Vec<u8>| page.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     let range = |values: &[i64]| Range::Numbers(values.iter().min().copied().zip(values.iter().max().copied()));
-    encode(descriptor, &values, &levels, codec, Range::Numbers(None), bytes, range)
+    let whole = if column.bounds { Range::Numbers(None) } else { Range::Untold };
+    encode(descriptor, &values, &levels, codec, whole, bytes, range)
 }
 
 /// The values of the rows in this order, and which rows have one.

@@ -22,7 +22,7 @@ mod texts;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::{SinkError, schema};
-use crate::columns::schema::{COLUMNS, Column, ColumnType, RESOURCE};
+use crate::columns::schema::{COLUMNS, Column, RESOURCE};
 use crate::columns::{Lists, Rows, Texts, Values};
 pub(super) use chunk::Chunk;
 use chunk::Codec;
@@ -34,35 +34,6 @@ const PAGE_ROWS: usize = 20_000;
 
 /// Bytes of plain values after which a page is full.
 const PAGE_BYTES: usize = 1 << 20;
-
-/// Columns that are looked into for one value among very many.
-const NEEDLES: [&str; 8] = [
-    "source_ip_address",
-    "request_id",
-    "event_id",
-    "shared_event_id",
-    "user_principal_id",
-    "user_arn",
-    "user_access_key_id",
-    "session_issuer_arn",
-];
-
-/// How a column of texts is written.
-#[derive(Debug, Clone, Copy)]
-struct TextOptions {
-    /// With a filter that tells which row groups do not hold a text.
-    bloom_filter: bool,
-    /// With smallest and largest texts.
-    ranges: bool,
-}
-
-impl TextOptions {
-    fn of(column: &Column) -> Self {
-        // The smallest and largest JSON help no query, and whole records and broken ones are not asked for by value.
-        let ranges = column.holds() == ColumnType::Text && column.name != "raw_json";
-        Self { bloom_filter: NEEDLES.contains(&column.name), ranges }
-    }
-}
 
 /// One encoded row group.
 pub struct RowGroup {
@@ -77,7 +48,8 @@ impl RowGroup {
     pub fn held_bytes(&self) -> usize {
         let pages: usize = self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum();
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
-        pages + rows.saturating_mul(NEEDLES.len() * 12 / 5) + self.chunks.len() * BYTES_PER_FOOTER_ENTRY
+        let filters = COLUMNS.iter().filter(|column| column.bloom_filter).count();
+        pages + rows.saturating_mul(filters * 12 / 5) + self.chunks.len() * BYTES_PER_FOOTER_ENTRY
     }
 }
 
@@ -134,12 +106,12 @@ fn encode_column(
     let codec = &mut *encoder.codec;
     let chunk = match values {
         Values::Texts(texts) => text_column(descriptor(), column, texts, order, encoder)?,
-        Values::Flags(flags) => fixed::flags(descriptor(), flags, order, codec)?,
-        Values::Numbers(numbers) => fixed::numbers(descriptor(), numbers, order, codec)?,
+        Values::Flags(flags) => fixed::flags(descriptor(), column, flags, order, codec)?,
+        Values::Numbers(numbers) => fixed::numbers(descriptor(), column, numbers, order, codec)?,
         Values::Lists(lists) => {
             for member in 0..RESOURCE.len() {
                 let descriptor = schema::parquet().column(chunks.len());
-                chunks.push(list_member(descriptor, lists, member, order, encoder)?);
+                chunks.push(list_member(descriptor, column, lists.member(member), lists, order, encoder)?);
             }
             return Ok(());
         }
@@ -158,8 +130,7 @@ fn text_column(
     let ColumnEncoder { codec, scratch, keys } = encoder;
     let has_text = texts.keys_in_order(order, keys);
     let levels = Levels::flat(order.len(), !keys.is_empty(), &has_text);
-    let options = TextOptions::of(column);
-    TextLeaf { descriptor, texts, keys, levels: &levels, options }.encode(codec, scratch)
+    TextLeaf { descriptor, column, texts, keys, levels: &levels }.encode(codec, scratch)
 }
 
 /// Definition levels of a list's members: no list, an empty list, an element without the member, the member.
@@ -170,12 +141,12 @@ const MEMBER: u32 = 4;
 
 fn list_member(
     descriptor: ColumnDescPtr,
+    column: &Column,
+    texts: &Texts,
     lists: &Lists,
-    member: usize,
     order: &[u32],
     encoder: &mut ColumnEncoder<'_>,
 ) -> parquet::errors::Result<Chunk> {
-    let texts = lists.member(member);
     let (mut keys, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
     for &row in order {
         let elements = lists.get(row);
@@ -197,7 +168,6 @@ fn list_member(
         }
     }
     let levels = Levels::nested(order.len(), definition, repetition, MEMBER);
-    let options = TextOptions { bloom_filter: false, ranges: true };
-    let leaf = TextLeaf { descriptor, texts, keys: &keys, levels: &levels, options };
+    let leaf = TextLeaf { descriptor, column, texts, keys: &keys, levels: &levels };
     leaf.encode(encoder.codec, encoder.scratch)
 }

@@ -7,12 +7,13 @@ use parquet::bloom_filter::Sbbf;
 use parquet::errors::Result;
 use parquet::schema::types::ColumnDescPtr;
 
+use super::PAGE_BYTES;
 use super::bounds::Bounds;
 use super::chunk::{Chunk, ChunkWriter, Codec, PageContent, Range};
 use super::hybrid;
 use super::levels::Levels;
-use super::{PAGE_BYTES, TextOptions};
 use crate::columns::Texts;
+use crate::columns::schema::Column;
 
 /// A dictionary larger than this is given up: readers hold it whole.
 const DICTIONARY_BYTES: usize = 1 << 20;
@@ -26,11 +27,12 @@ const FALSE_POSITIVES: f64 = 0.01;
 /// The texts of one leaf of the schema, in the order in which they are written.
 pub(super) struct TextLeaf<'a> {
     pub(super) descriptor: ColumnDescPtr,
+    /// The column that it is of.
+    pub(super) column: &'a Column,
     pub(super) texts: &'a Texts,
     /// The number of each text that is there.
     pub(super) keys: &'a [u32],
     pub(super) levels: &'a Levels,
-    pub(super) options: TextOptions,
 }
 
 /// Buffers that are used again.
@@ -48,7 +50,7 @@ impl TextLeaf<'_> {
     /// Encodes the leaf.
     pub(super) fn encode(&self, codec: &mut Codec, scratch: &mut Scratch) -> Result<Chunk> {
         let codec = (!self.keys.is_empty()).then_some(codec);
-        let whole = match self.options.ranges {
+        let whole = match self.column.bounds {
             true => Range::Texts(Bounds::default()),
             false => Range::Untold,
         };
@@ -166,7 +168,7 @@ impl TextLeaf<'_> {
             for &key in &self.keys[part.present.clone()] {
                 let text = self.texts.text(key);
                 put(text, &mut scratch.page);
-                if self.options.ranges {
+                if self.column.bounds {
                     bounds.note(text);
                 }
             }
@@ -177,12 +179,12 @@ impl TextLeaf<'_> {
     }
 
     fn range<'a>(&self, bounds: Bounds<'a>) -> Range<'a> {
-        if self.options.ranges { Range::Texts(bounds) } else { Range::Untold }
+        if self.column.bounds { Range::Texts(bounds) } else { Range::Untold }
     }
 
     /// A bloom filter of `distinct` texts, where the column has one.
     fn bloom_filter<'k>(&self, distinct: usize, keys: impl Iterator<Item = &'k u32>) -> Result<Option<Sbbf>> {
-        if !self.options.bloom_filter || distinct == 0 {
+        if !self.column.bloom_filter || distinct == 0 {
             return Ok(None);
         }
         let mut filter = Sbbf::new_with_ndv_fpp(distinct as u64, FALSE_POSITIVES)?;
