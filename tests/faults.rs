@@ -1,11 +1,13 @@
 //! Nothing that cannot be read is ever told as altered, and nothing else in the report changes for it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::support::inprocess::{self, Setup, impatient};
-use crate::support::s3::{Fault, Server, TokioSleep};
+use crate::support::chain::Chain;
+use crate::support::s3::{BUCKET, Fault, Server, TokioSleep};
 use crate::support::weather::Weather;
 use crate::support::{Answer, ids, run, worst};
 use aws_config::timeout::TimeoutConfig;
@@ -220,7 +222,7 @@ fn with_fault(n: usize, name: &str, fault: &Fault, clean: &Value) -> Outcome {
 
 /// The table of what failed and how the runs ended; shown with `--nocapture`.
 fn print_table(outcomes: &[Outcome]) {
-    let mut table: std::collections::BTreeMap<(&str, &str), std::collections::BTreeMap<i64, u32>> = Default::default();
+    let mut table: BTreeMap<(&str, &str), BTreeMap<i64, u32>> = Default::default();
     for outcome in outcomes {
         *table.entry((outcome.of, &outcome.fault)).or_default().entry(outcome.exit).or_default() += 1;
     }
@@ -322,6 +324,31 @@ fn what_outlasts_its_attempts_is_tried_again_at_the_end() {
             assert_eq!(report == clean, exit == 0, "{of}, {times} times");
         }
     }
+}
+
+/// What nothing tells the size of gets little room at first. When it failed in passing then, its last attempt gets enough.
+#[test]
+fn a_log_of_unknown_size_that_failed_in_passing_is_read_whole_at_the_end() {
+    let log = Chain::new().log_key("2026-01-02T17:50:00Z".parse().unwrap(), "n000000000000000");
+    let named = log.clone();
+    let chain = Chain::with(move |_, draft| {
+        let entry = serde_json::json!({"s3Bucket": BUCKET, "s3Object": named, "hashValue": "0".repeat(64),
+                                       "hashAlgorithm": "SHA-256", "newestEventTime": null, "oldestEventTime": null});
+        draft.logs.clear();
+        draft.fields.insert("logFiles".into(), vec![entry].into());
+    });
+    let server = Chain { hours: 1, ..chain }.build().serve();
+    server.store.hide("_n0");
+    server.store.put(BUCKET, &log, vec![0; 2 << 20], BTreeMap::new());
+    // The two attempts of the first round.
+    server.store.fail(&log, Fault::Code("SlowDown"), 2);
+    let report = inprocess::runtime().block_on(async {
+        let aws = aws(&server, PATIENT);
+        let source = S3Source::connect(&aws, BUCKET).await.unwrap();
+        inprocess::report(source, BUCKET, &Keys::service(aws), Setup::default()).await
+    });
+    let logs = report.logs;
+    assert_eq!((logs.altered, logs.unreadable), (1, 0), "{:?}", report.findings);
 }
 
 #[test]
