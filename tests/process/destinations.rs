@@ -1,6 +1,7 @@
 //! One run at a time writes to a destination, and nothing that stands there is replaced.
 
 use super::*;
+use crate::support::s3::Fault;
 
 const CLAIM: &str = ".trailproof-claim";
 
@@ -77,6 +78,18 @@ fn somebodys_file_is_never_replaced() {
         stderr(&output)
     );
     assert_eq!(server.store.objects(TABLES).into_keys().collect::<Vec<_>>(), ["some/where/report.json"]);
+}
+
+#[test]
+fn a_bucket_for_the_table_that_refuses_in_passing_is_asked_again() {
+    let server = Server::start(100);
+    let mut scan = scan_in_s3(&server);
+    server.store.fail_request_at_first(0, Fault::Code("SlowDown"), 2);
+    let (code, output) = ended(&mut scan);
+    assert_eq!(code, 0, "{}", stderr(&output));
+    let first = server.store.seen().swap_remove(0);
+    assert!(first.starts_with(&format!("HEAD /{TABLES}")), "{first}");
+    assert!(server.store.objects(TABLES).contains_key("some/where/report.json"));
 }
 
 #[test]
