@@ -15,8 +15,10 @@ use tempfile::{Builder, NamedTempFile};
 pub enum Readers {
     /// Whom the umask lets: tables and reports. One that is replaced stays as readable as it was.
     Umask,
-    /// Its owner alone: keys, checkpoints and acknowledgements, which later verdicts are built on.
+    /// Its owner alone: keys and checkpoints, which later verdicts are built on.
     Owner,
+    /// Its owner alone, until somebody lets others: acknowledgements, which people may keep together.
+    OwnerAtFirst,
 }
 
 /// Links that are followed to a file, as many as Linux follows.
@@ -113,7 +115,7 @@ fn filled(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<NamedTempFi
 fn instead_of(before: Permissions, readers: Readers) -> Permissions {
     use std::os::unix::fs::PermissionsExt as _;
     match readers {
-        Readers::Umask => before,
+        Readers::Umask | Readers::OwnerAtFirst => before,
         Readers::Owner => Permissions::from_mode(before.mode() & 0o600),
     }
 }
@@ -182,6 +184,7 @@ mod tests {
             (0o664, Readers::Owner, 0o600),
             (0o600, Readers::Owner, 0o600),
             (0o444, Readers::Owner, 0o400),
+            (0o664, Readers::OwnerAtFirst, 0o664),
             (0o664, Readers::Umask, 0o664),
             (0o640, Readers::Umask, 0o640),
             (0o600, Readers::Umask, 0o600),
@@ -194,8 +197,9 @@ mod tests {
             assert_eq!(mode(&path), after, "{before:o} {readers:?}");
         }
         replace(&folder.path().join("heads"), Readers::Owner, b"new").expect("can be written");
+        replace(&folder.path().join("accepted"), Readers::OwnerAtFirst, b"new").expect("can be written");
         put_new(&folder.path().join("keys"), Readers::Owner, b"new").expect("can be written");
-        assert_eq!(["heads", "keys"].map(|name| mode(&folder.path().join(name))), [0o600; 2]);
+        assert_eq!(["heads", "accepted", "keys"].map(|name| mode(&folder.path().join(name))), [0o600; 3]);
         assert!(put_new(&path, Readers::Owner, b"newer").is_err());
         assert_eq!(fs::read(&path).expect("is there"), b"new");
     }
