@@ -93,6 +93,24 @@ fn a_bucket_for_the_table_that_refuses_in_passing_is_asked_again() {
 }
 
 #[test]
+fn a_report_that_cannot_be_put_beside_its_table_is_told_in_every_other() {
+    let server = Server::start(100);
+    let mut scan = scan_in_s3(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    server.store.fail("some/where/report.json", Fault::Code("AccessDenied"), u32::MAX);
+    let (code, output) = ended(scan.args(["--format", "json", "--report"]).arg(&file));
+    assert_eq!(code, 4, "{}", stderr(&output));
+    assert!(server.store.objects(TABLES).keys().any(|key| key.ends_with(".parquet")));
+    let told = report(&output);
+    assert_eq!(told, serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap());
+    assert_eq!((&told["exit_code"], &told["verdict"]), (&4.into(), &"verified".into()));
+    assert!(told["output"]["rows"].as_u64().unwrap() > 0);
+    let why = told["output_failed"].as_str().unwrap();
+    assert!(why.contains("report.json: cannot be written") && why.contains("AccessDenied"), "{why}");
+}
+
+#[test]
 fn what_else_lies_in_a_destination_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["notes.txt", "report.json.partial", ".report.json.partial", "events.txt"] {
