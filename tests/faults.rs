@@ -19,6 +19,7 @@ use trailproof::pipeline::keys::Keys;
 use trailproof::source::Source as _;
 use trailproof::source::aws::Aws;
 use trailproof::source::s3::S3Source;
+use trailproof::source::s3::destination::Destination;
 
 fn testdata(part: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/clean").join(part)
@@ -63,7 +64,7 @@ fn a_directory_and_s3_give_the_same_report() {
     assert_eq!(timeless(local.report), timeless(remote.report));
 }
 
-fn aws(server: &Server, no_progress: Duration) -> Aws {
+pub fn aws(server: &Server, no_progress: Duration) -> Aws {
     let limits = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(no_progress)
@@ -104,7 +105,7 @@ fn report_with(server: &Server, no_progress: Duration, patience: Patience) -> Va
 
 /// Longer than any answer takes on a busy machine, and short enough to wait for what never comes.
 const IMPATIENT: Duration = Duration::from_millis(1500);
-const PATIENT: Duration = Duration::from_secs(30);
+pub const PATIENT: Duration = Duration::from_secs(30);
 
 /// Most of the time goes by waiting.
 const THREADS: usize = 16;
@@ -324,6 +325,20 @@ fn what_outlasts_its_attempts_is_tried_again_at_the_end() {
             assert_eq!(report == clean, exit == 0, "{of}, {times} times");
         }
     }
+}
+
+#[test]
+fn a_part_may_take_longer_than_any_other_answer() {
+    let server = Server::start(100);
+    server.store.make_bucket(BUCKET);
+    inprocess::runtime().block_on(async {
+        let destination = Destination::connect(&aws(&server, IMPATIENT), BUCKET, "", None).await.unwrap();
+        let upload = destination.begin("file").await.unwrap();
+        server.store.slow_down_parts(IMPATIENT * 2);
+        let part = destination.part(&upload, 1, vec![0; 5 << 20].into()).await.unwrap();
+        assert!(destination.complete(&upload, vec![part]).await.unwrap());
+    });
+    assert_eq!(server.store.objects(BUCKET)["file"].len(), 5 << 20);
 }
 
 /// What nothing tells the size of gets little room at first. When it failed in passing then, its last attempt gets enough.
