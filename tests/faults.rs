@@ -1,11 +1,13 @@
 //! Nothing that cannot be read is ever told as altered, and nothing else in the report changes for it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::support::inprocess::{self, Setup, impatient};
-use crate::support::s3::{Fault, Server, TokioSleep};
+use crate::support::chain::Chain;
+use crate::support::s3::{BUCKET, Fault, Server, TokioSleep};
 use crate::support::weather::Weather;
 use crate::support::{Answer, ids, run, worst};
 use aws_config::timeout::TimeoutConfig;
@@ -17,6 +19,7 @@ use trailproof::pipeline::keys::Keys;
 use trailproof::source::Source as _;
 use trailproof::source::aws::Aws;
 use trailproof::source::s3::S3Source;
+use trailproof::source::s3::destination::Destination;
 
 fn testdata(part: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/clean").join(part)
@@ -61,7 +64,7 @@ fn a_directory_and_s3_give_the_same_report() {
     assert_eq!(timeless(local.report), timeless(remote.report));
 }
 
-fn aws(server: &Server, no_progress: Duration) -> Aws {
+pub fn aws(server: &Server, no_progress: Duration) -> Aws {
     let limits = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(no_progress)
@@ -102,7 +105,7 @@ fn report_with(server: &Server, no_progress: Duration, patience: Patience) -> Va
 
 /// Longer than any answer takes on a busy machine, and short enough to wait for what never comes.
 const IMPATIENT: Duration = Duration::from_millis(1500);
-const PATIENT: Duration = Duration::from_secs(30);
+pub const PATIENT: Duration = Duration::from_secs(30);
 
 /// Most of the time goes by waiting.
 const THREADS: usize = 16;
@@ -220,7 +223,7 @@ fn with_fault(n: usize, name: &str, fault: &Fault, clean: &Value) -> Outcome {
 
 /// The table of what failed and how the runs ended; shown with `--nocapture`.
 fn print_table(outcomes: &[Outcome]) {
-    let mut table: std::collections::BTreeMap<(&str, &str), std::collections::BTreeMap<i64, u32>> = Default::default();
+    let mut table: BTreeMap<(&str, &str), BTreeMap<i64, u32>> = Default::default();
     for outcome in outcomes {
         *table.entry((outcome.of, &outcome.fault)).or_default().entry(outcome.exit).or_default() += 1;
     }
@@ -322,6 +325,45 @@ fn what_outlasts_its_attempts_is_tried_again_at_the_end() {
             assert_eq!(report == clean, exit == 0, "{of}, {times} times");
         }
     }
+}
+
+#[test]
+fn a_part_may_take_longer_than_any_other_answer() {
+    let server = Server::start(100);
+    server.store.make_bucket(BUCKET);
+    inprocess::runtime().block_on(async {
+        let destination = Destination::connect(&aws(&server, IMPATIENT), BUCKET, "", None).await.unwrap();
+        let upload = destination.begin("file").await.unwrap();
+        server.store.slow_down_parts(IMPATIENT * 2);
+        let part = destination.part(&upload, 1, vec![0; 5 << 20].into()).await.unwrap();
+        assert!(destination.complete(&upload, vec![part]).await.unwrap());
+    });
+    assert_eq!(server.store.objects(BUCKET)["file"].len(), 5 << 20);
+}
+
+/// What nothing tells the size of gets little room at first. When it failed in passing then, its last attempt gets enough.
+#[test]
+fn a_log_of_unknown_size_that_failed_in_passing_is_read_whole_at_the_end() {
+    let log = Chain::new().log_key("2026-01-02T17:50:00Z".parse().unwrap(), "n000000000000000");
+    let named = log.clone();
+    let chain = Chain::with(move |_, draft| {
+        let entry = serde_json::json!({"s3Bucket": BUCKET, "s3Object": named, "hashValue": "0".repeat(64),
+                                       "hashAlgorithm": "SHA-256", "newestEventTime": null, "oldestEventTime": null});
+        draft.logs.clear();
+        draft.fields.insert("logFiles".into(), vec![entry].into());
+    });
+    let server = Chain { hours: 1, ..chain }.build().serve();
+    server.store.hide("_n0");
+    server.store.put(BUCKET, &log, vec![0; 2 << 20], BTreeMap::new());
+    // The two attempts of the first round.
+    server.store.fail(&log, Fault::Code("SlowDown"), 2);
+    let report = inprocess::runtime().block_on(async {
+        let aws = aws(&server, PATIENT);
+        let source = S3Source::connect(&aws, BUCKET).await.unwrap();
+        inprocess::report(source, BUCKET, &Keys::service(aws), Setup::default()).await
+    });
+    let logs = report.logs;
+    assert_eq!((logs.altered, logs.unreadable), (1, 0), "{:?}", report.findings);
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(super) fn run(args: AcknowledgeArgs) -> Result<Outcome, Failure> {
         let report = named(&args.report);
         return Err(Failure::usage(anyhow!("{report} leaves nothing of that kind open; nothing was acknowledged")));
     }
-    output::replace(&args.out, Readers::Owner, all.write().as_bytes())?;
+    output::replace(&args.out, Readers::OwnerAtFirst, all.write().as_bytes())?;
     let sum = counted(added.len() as u64, "fact");
     Ok(Outcome::of(0).print(|out| {
         added.iter().try_for_each(|line| writeln!(out, "{line}"))?;

@@ -117,7 +117,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
         outcome.trouble(error.context("the table cannot be written"));
         report.exit_code = outcome.exit_code();
     }
-    let mut outcome = finish(&args, &report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
+    let mut outcome = finish(&args, &mut report, table.as_ref().zip(place.as_ref()), outputs, outcome)?;
     settle();
     // Last of all: what no report tells must not count as known to the next run.
     if outcome.troubles.is_empty()
@@ -269,18 +269,26 @@ fn commit(rows: Option<Arc<RowWriter>>, destination: Option<String>) -> Result<O
 /// Writes the report where it is wanted and prints the answer, each whatever becomes of the others.
 fn finish(
     args: &VerifyArgs,
-    report: &Report,
+    report: &mut Report,
     table: Option<(&TableArgs, &Place)>,
     outputs: Outputs,
     mut outcome: Outcome,
 ) -> Result<Outcome, Failure> {
-    let json = json::pretty(report).map_err(Failure::own)?;
-    // A destination without a table stays as it was.
-    let beside = table.filter(|_| report.output.is_some()).map(|(_, place)| place.put_report(&json));
-    drop(outputs.claim);
-    let asked = outputs.report.map(|file| file.write(&json));
+    let mut json = json::pretty(report).map_err(Failure::own)?;
     let mut told = None;
-    for written in [beside, asked].into_iter().flatten() {
+    // A destination without a table stays as it was.
+    match table.filter(|_| report.output.is_some()).map(|(_, place)| place.put_report(&json)) {
+        Some(Err(error)) => {
+            report.output_failed = Some(format!("{error:#}"));
+            outcome.trouble(error);
+            report.exit_code = outcome.exit_code();
+            json = json::pretty(report).map_err(Failure::own)?;
+        }
+        Some(Ok(place)) => told = Some(place),
+        None => {}
+    }
+    drop(outputs.claim);
+    if let Some(written) = outputs.report.map(|file| file.write(&json)) {
         match written {
             Ok(place) => told = Some(place),
             Err(error) => outcome.trouble(error),

@@ -5,7 +5,7 @@ use tokio::runtime::Runtime;
 
 use super::values::ArchiveAddress;
 use super::{Failure, config, output};
-use crate::fetch::Patience;
+use crate::fetch::{Patience, Retry};
 use crate::pipeline::upload::Bucket;
 use crate::source::Purpose;
 use crate::source::aws::AwsOnDemand;
@@ -32,8 +32,9 @@ impl Place {
         match address {
             ArchiveAddress::Directory(path) => Ok(Self::Directory(Directory::at(path))),
             ArchiveAddress::S3 { bucket, prefix } => {
+                let retry = Retry::new(patience.brief());
                 let connected = match aws.get().await {
-                    Ok(aws) => Destination::connect(aws, bucket, prefix, kms_key).await,
+                    Ok(aws) => retry.run(|| Destination::connect(aws, bucket, prefix, kms_key.clone())).await,
                     Err(error) => Err(error),
                 };
                 let destination = connected.map_err(|error| {

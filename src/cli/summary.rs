@@ -71,7 +71,11 @@ pub(super) fn write(out: &mut impl Write, report: &Report, told: &Told<'_>, pain
         row(out, "table", &format!("{} ({} in {files})", output.destination, counted(output.rows, "row")))?;
     }
     if let Some(why) = &report.output_failed {
-        row(out, "table", &format!("none, for it could not be written: {why}"))?;
+        let what = match &report.output {
+            Some(_) => "there, but no report beside it, which could not be written",
+            None => "none, for it could not be written",
+        };
+        row(out, "table", &format!("{what}: {why}"))?;
     }
     if let Some(file) = told.report {
         row(out, "report", file)?;

@@ -446,11 +446,12 @@ impl<K: LogSink> Worker<K> {
     }
 
     /// How much room a log is given: its size as listed, a little where nothing lists it, and all that there is for one where
-    /// that was too little.
+    /// that was too little, or that is not asked for again.
     fn room(&self, at: usize) -> u64 {
-        match self.larger.contains(&self.order[at]) {
+        let size = self.log(at).1.size();
+        match self.larger.contains(&self.order[at]) || (self.is_last && size == 0) {
             true => self.memory.max_stored(),
-            false => self.memory.room(self.log(at).1.size()),
+            false => self.memory.room(size),
         }
     }
 

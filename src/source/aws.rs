@@ -26,6 +26,7 @@ use tokio::sync::OnceCell;
 pub(super) use self::credentials::{NOT_RENEWED, Renewed};
 use self::settings::Settings;
 use self::tls::Trust;
+pub(super) use self::tls::Way;
 use super::SourceError;
 use super::s3::error::chain;
 

@@ -1,6 +1,7 @@
 //! One run at a time writes to a destination, and nothing that stands there is replaced.
 
 use super::*;
+use crate::support::s3::Fault;
 
 const CLAIM: &str = ".trailproof-claim";
 
@@ -77,6 +78,36 @@ fn somebodys_file_is_never_replaced() {
         stderr(&output)
     );
     assert_eq!(server.store.objects(TABLES).into_keys().collect::<Vec<_>>(), ["some/where/report.json"]);
+}
+
+#[test]
+fn a_bucket_for_the_table_that_refuses_in_passing_is_asked_again() {
+    let server = Server::start(100);
+    let mut scan = scan_in_s3(&server);
+    server.store.fail_request_at_first(0, Fault::Code("SlowDown"), 2);
+    let (code, output) = ended(&mut scan);
+    assert_eq!(code, 0, "{}", stderr(&output));
+    let first = server.store.seen().swap_remove(0);
+    assert!(first.starts_with(&format!("HEAD /{TABLES}")), "{first}");
+    assert!(server.store.objects(TABLES).contains_key("some/where/report.json"));
+}
+
+#[test]
+fn a_report_that_cannot_be_put_beside_its_table_is_told_in_every_other() {
+    let server = Server::start(100);
+    let mut scan = scan_in_s3(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    server.store.fail("some/where/report.json", Fault::Code("AccessDenied"), u32::MAX);
+    let (code, output) = ended(scan.args(["--format", "json", "--report"]).arg(&file));
+    assert_eq!(code, 4, "{}", stderr(&output));
+    assert!(server.store.objects(TABLES).keys().any(|key| key.ends_with(".parquet")));
+    let told = report(&output);
+    assert_eq!(told, serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap());
+    assert_eq!((&told["exit_code"], &told["verdict"]), (&4.into(), &"verified".into()));
+    assert!(told["output"]["rows"].as_u64().unwrap() > 0);
+    let why = told["output_failed"].as_str().unwrap();
+    assert!(why.contains("report.json: cannot be written") && why.contains("AccessDenied"), "{why}");
 }
 
 #[test]

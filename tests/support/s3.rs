@@ -90,6 +90,10 @@ pub struct Store {
     listed_size: Mutex<Option<i64>>,
     /// How long every answer to a GET is held back.
     pause: Mutex<Duration>,
+    /// How long the answer to a part of an upload is held back.
+    pause_of_parts: Mutex<Duration>,
+    /// Parts of uploads that came and have no answer yet, now and at most.
+    parts_at_once: Mutex<(usize, usize)>,
     keys: Mutex<Vec<Value>>,
     /// Whether the last page of keys leads to the first.
     keys_in_a_circle: AtomicBool,
@@ -138,6 +142,8 @@ impl Store {
             hidden: Mutex::default(),
             listed_size: Mutex::default(),
             pause: Mutex::default(),
+            pause_of_parts: Mutex::default(),
+            parts_at_once: Mutex::default(),
             keys: Mutex::default(),
             keys_in_a_circle: AtomicBool::default(),
             keys_per_page: 1,
@@ -206,6 +212,16 @@ impl Store {
     /// Holds every answer to a GET back for so long.
     pub fn slow_down(&self, pause: Duration) {
         *self.pause.lock().unwrap() = pause;
+    }
+
+    /// Holds the answer to every part of an upload back for so long.
+    pub fn slow_down_parts(&self, pause: Duration) {
+        *self.pause_of_parts.lock().unwrap() = pause;
+    }
+
+    /// How many parts of uploads at most had no answer at the same time.
+    pub fn most_parts_at_once(&self) -> usize {
+        self.parts_at_once.lock().unwrap().1
     }
 
     /// Deletes an object.
@@ -390,6 +406,13 @@ impl S3 for Protocol {
         while let Some(piece) = body.next().await {
             bytes.extend_from_slice(&piece.unwrap());
         }
+        {
+            let mut parts = self.0.parts_at_once.lock().unwrap();
+            *parts = (parts.0 + 1, parts.1.max(parts.0 + 1));
+        }
+        let pause = *self.0.pause_of_parts.lock().unwrap();
+        tokio::time::sleep(pause).await;
+        self.0.parts_at_once.lock().unwrap().0 -= 1;
         let mut uploads = self.0.uploads.lock().unwrap();
         let parts = uploads.get_mut(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
         parts.insert(part_number, bytes.into());

@@ -359,7 +359,8 @@ pub struct Report {
     /// The table, when one was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
-    /// Why there is no table, although one was asked for: it could not be written, which is the program's own failure.
+    /// Why there is no table, although one was asked for, or no report beside it: it could not be written, which is the
+    /// program's own failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_failed: Option<String>,
     /// When, and how long.

@@ -34,7 +34,7 @@ pub(in crate::source) const NOT_RENEWED: &str = "credentials that were had canno
 /// The shortest time between two renewals.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// How long a source that failed is left alone.
+/// How long a source is left alone that failed, or whose credentials are refused.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a source may take: people are asked for a second factor by some.
@@ -61,6 +61,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 struct Kept {
     given: Result<Credentials, String>,
+    given_at: SystemTime,
     renew_at: Option<SystemTime>,
 }
 
@@ -113,10 +114,11 @@ impl Renewed {
     }
 
     /// Gives up those credentials that were at hand when so many had been given up: whoever of many learns that they no
-    /// longer hold.
+    /// longer hold. Those that were given only now stay: where even they are refused, others would be too.
     pub(in crate::source) fn give_up(&self, when: u64) {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.given_up() == when {
+        let is_new = kept.as_ref().is_some_and(|kept| self.0.clock.now() < kept.given_at + PAUSE);
+        if self.given_up() == when && !is_new {
             self.0.given_up.fetch_add(1, Ordering::Relaxed);
             *kept = None;
         }
@@ -126,7 +128,7 @@ impl Renewed {
 impl Shared {
     fn at_hand(&self) -> AtHand {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Kept { given, renew_at }) = kept.as_ref() else { return AtHand::Nothing };
+        let Some(Kept { given, renew_at, .. }) = kept.as_ref() else { return AtHand::Nothing };
         let now = self.clock.now();
         if renew_at.is_none_or(|renew_at| now < renew_at) {
             return AtHand::Fresh(given.clone().map_err(CredentialsError::provider_error));
@@ -165,11 +167,12 @@ impl Shared {
         };
         self.had_any.fetch_or(given.is_ok(), Ordering::Relaxed);
         let now = self.clock.now();
-        let kept = match (&given, &ending) {
-            (Ok(new), _) => Kept { given: Ok(new.clone()), renew_at: new.expiry().map(|end| renewal(now, end)) },
-            (Err(_), Some(old)) => Kept { given: Ok(old.clone()), renew_at: Some(now + PAUSE) },
-            (Err(error), None) => Kept { given: Err(cause(error)), renew_at: Some(now + PAUSE) },
+        let (kept, renew_at) = match (&given, &ending) {
+            (Ok(new), _) => (Ok(new.clone()), new.expiry().map(|end| renewal(now, end))),
+            (Err(_), Some(old)) => (Ok(old.clone()), Some(now + PAUSE)),
+            (Err(error), None) => (Err(cause(error)), Some(now + PAUSE)),
         };
+        let kept = Kept { given: kept, given_at: now, renew_at };
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         given.or_else(|error| ending.ok_or(error))
     }
@@ -276,15 +279,31 @@ mod tests {
 
     #[tokio::test]
     async fn credentials_that_many_give_up_are_renewed_once() {
-        let source = Source { life: Some(3600), asked: Arc::default() };
-        let renewed =
-            Renewed::new(SharedCredentialsProvider::new(source.clone()), SharedTimeSource::new(Clock::default()));
+        let (source, clock) = (Source { life: Some(3600), asked: Arc::default() }, Clock::default());
+        let shared = SharedCredentialsProvider::new(source.clone());
+        let renewed = Renewed::new(shared, SharedTimeSource::new(clock.clone()));
         for round in 1..4 {
             renewed.get().await.expect("credentials");
+            clock.0.fetch_add(PAUSE.as_secs(), Ordering::Relaxed);
             let when = renewed.given_up();
             (0..64).for_each(|_| renewed.give_up(when));
             assert_eq!(source.asked.load(Ordering::Relaxed), round);
         }
+    }
+
+    #[tokio::test]
+    async fn a_source_whose_new_credentials_are_refused_is_left_alone_for_a_while() {
+        let (source, clock) = (Source { life: Some(3600), asked: Arc::default() }, Clock::default());
+        let shared = SharedCredentialsProvider::new(source.clone());
+        let renewed = Renewed::new(shared, SharedTimeSource::new(clock.clone()));
+        for second in 0..10 {
+            clock.0.store(second, Ordering::Relaxed);
+            for _ in 0..64 {
+                renewed.get().await.expect("credentials");
+                renewed.give_up(renewed.given_up());
+            }
+        }
+        assert_eq!(source.asked.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

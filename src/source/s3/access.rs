@@ -24,7 +24,7 @@ use jiff::SignedDuration;
 
 use super::error;
 use crate::source::SourceError;
-use crate::source::aws::{Aws, Renewed};
+use crate::source::aws::{Aws, Renewed, Way};
 
 /// A clock that is this far off is not corrected: signatures hold for some minutes, and answers are under way for seconds.
 const FAIR_CLOCK: SignedDuration = SignedDuration::from_secs(60);
@@ -82,7 +82,7 @@ impl Access {
         let mut waits = HttpConnectorSettings::builder();
         waits.set_connect_timeout(timeouts.and_then(|timeouts| timeouts.connect_timeout()));
         waits.set_read_timeout(timeouts.and_then(|timeouts| timeouts.read_timeout()));
-        let connector = aws.trust.connector(Some(waits.build()), aws.config.sleep_impl());
+        let connector = aws.trust.connector(Some(waits.build()), aws.config.sleep_impl(), Way::to(base));
         // As S3 wants it: the path is signed as it is sent, and the (empty) body's hash stands in a header.
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;

@@ -44,6 +44,13 @@ impl Default for Waits {
     }
 }
 
+impl Waits {
+    /// How long a body of this length may take on a slow line.
+    pub(super) fn longest(self, length: usize) -> Duration {
+        self.grace + Duration::from_secs((length / SLOWEST) as u64)
+    }
+}
+
 /// Reads a body of at most `limit` bytes to its end, which must come after as many bytes as were announced.
 pub(super) async fn read(answer: HttpResponse, waits: Waits, limit: u64) -> Result<Bytes, SourceError> {
     let length = answer.headers().get("content-length").and_then(|length| length.parse::<usize>().ok());
@@ -52,7 +59,7 @@ pub(super) async fn read(answer: HttpResponse, waits: Waits, limit: u64) -> Resu
     if let Some(size) = length.filter(|length| *length > most) {
         return Err(SourceError::TooLarge { size: size as u64, limit });
     }
-    let longest = waits.grace + Duration::from_secs((length.unwrap_or(UNKNOWN_LENGTH) / SLOWEST) as u64);
+    let longest = waits.longest(length.unwrap_or(UNKNOWN_LENGTH));
     let began = Instant::now();
     let mut body = ByteStream::new(answer.into_body());
     let mut pieces: Option<Vec<u8>> = None;

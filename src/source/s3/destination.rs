@@ -4,13 +4,15 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use aws_sdk_s3::{Client, Config};
 use bytes::Bytes;
 
+use super::body::Waits;
 use super::{client_for, error};
 use crate::source::SourceError;
 use crate::source::aws::Aws;
@@ -53,7 +55,8 @@ impl Destination {
     pub async fn connect(aws: &Aws, bucket: &str, prefix: &str, kms_key: Option<String>) -> Result<Self, SourceError> {
         let client = client_for(aws, bucket).await?;
         let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let client = Client::from_conf(client.config().to_builder().retry_config(retry).build());
+        let config = client.config().to_builder().retry_config(retry).timeout_config(limits(client.config(), 0));
+        let client = Client::from_conf(config.build());
         Ok(Self { client, bucket: bucket.to_owned(), prefix: prefix.to_owned(), kms_key })
     }
 
@@ -105,7 +108,8 @@ impl Destination {
     /// [`SourceError`] when it did not arrive.
     pub async fn part(&self, upload: &Upload, number: i32, bytes: Bytes) -> Result<Part, SourceError> {
         let call = self.client.upload_part().bucket(&self.bucket).key(&upload.key).upload_id(&upload.id);
-        let call = call.part_number(number).body(ByteStream::from(bytes));
+        let limits = Config::builder().timeout_config(limits(self.client.config(), bytes.len()));
+        let call = call.part_number(number).body(ByteStream::from(bytes)).customize().config_override(limits);
         let answer = call.send().await.map_err(|failure| error::map(failure, &self.bucket))?;
         Ok(Part { number, tag: answer.e_tag })
     }
@@ -159,6 +163,14 @@ impl Destination {
         let call = self.client.delete_object().bucket(&self.bucket).key(&upload.key);
         call.send().await.map(drop).map_err(|failure| error::map(failure, &self.bucket))
     }
+}
+
+/// How long a request with so many bytes may take. The SDK counts the time in which a body is sent to the wait for its answer,
+/// which therefore has no limit of its own.
+fn limits(config: &Config, length: usize) -> TimeoutConfig {
+    let longest = Waits::default().longest(length);
+    let usual = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    usual.disable_read_timeout().operation_attempt_timeout(longest).build()
 }
 
 /// A mark that no other upload has.

@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-/// Who may read a file that is new; one that is replaced stays as readable as it was.
+/// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// Whom the umask lets: tables and reports.
+    /// Whom the umask lets: tables and reports. One that is replaced stays as readable as it was.
     Umask,
-    /// Its owner alone: keys, checkpoints and acknowledgements, which later verdicts are built on.
+    /// Its owner alone: keys and checkpoints, which later verdicts are built on.
     Owner,
+    /// Its owner alone, until somebody lets others: acknowledgements, which people may keep together.
+    OwnerAtFirst,
 }
 
 /// Links that are followed to a file, as many as Linux follows.
@@ -28,9 +30,12 @@ const MOST_LINKS: usize = 40;
 /// Those of the file system; the file is then as it was.
 pub fn replace(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
     let path = resolved(path);
-    let file = filled(&path, readers, bytes)?;
-    if let Ok(before) = fs::metadata(&path) {
-        file.as_file().set_permissions(before.permissions())?;
+    let before = fs::metadata(&path).ok().map(|before| before.permissions());
+    let at_first = if before.is_some() { Readers::Owner } else { readers };
+    let file = filled(&path, at_first, bytes)?;
+    if let Some(before) = before {
+        // Some file systems refuse; the file is its owner's alone then, which is no reason to lose it.
+        let _ = file.as_file().set_permissions(instead_of(before, readers));
     }
     file.persist(&path)?;
     sync_folder(&path)
@@ -105,6 +110,21 @@ fn filled(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<NamedTempFi
     Ok(file)
 }
 
+/// What a file is given that replaces one with these permissions.
+#[cfg(unix)]
+fn instead_of(before: Permissions, readers: Readers) -> Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    match readers {
+        Readers::Umask | Readers::OwnerAtFirst => before,
+        Readers::Owner => Permissions::from_mode(before.mode() & 0o600),
+    }
+}
+
+#[cfg(not(unix))]
+fn instead_of(before: Permissions, _: Readers) -> Permissions {
+    before
+}
+
 /// What a file is made with when nothing is said; the system takes the umask off.
 #[cfg(unix)]
 fn under_the_umask() -> Option<Permissions> {
@@ -157,24 +177,29 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_its_owners_alone_where_that_is_wanted_and_an_old_one_as_readable_as_it_was() {
+    fn a_file_is_its_owners_alone_where_that_is_wanted_and_any_other_as_readable_as_it_was() {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let path = folder.path().join("file");
-        for (before, readers) in [
-            (0o664, Readers::Owner),
-            (0o600, Readers::Owner),
-            (0o664, Readers::Umask),
-            (0o640, Readers::Umask),
-            (0o600, Readers::Umask),
+        for (before, readers, after) in [
+            (0o664, Readers::Owner, 0o600),
+            (0o600, Readers::Owner, 0o600),
+            (0o444, Readers::Owner, 0o400),
+            (0o664, Readers::OwnerAtFirst, 0o664),
+            (0o664, Readers::Umask, 0o664),
+            (0o640, Readers::Umask, 0o640),
+            (0o600, Readers::Umask, 0o600),
         ] {
+            // One that nobody may write to is not written to, but replaced.
+            fs::remove_file(&path).or_else(|_| fs::write(&path, "")).expect("can be made anew");
             fs::write(&path, "old").expect("can be written");
             fs::set_permissions(&path, Permissions::from_mode(before)).expect("can be set");
             replace(&path, readers, b"new").expect("can be written");
-            assert_eq!(mode(&path), before, "{before:o} {readers:?}");
+            assert_eq!(mode(&path), after, "{before:o} {readers:?}");
         }
         replace(&folder.path().join("heads"), Readers::Owner, b"new").expect("can be written");
+        replace(&folder.path().join("accepted"), Readers::OwnerAtFirst, b"new").expect("can be written");
         put_new(&folder.path().join("keys"), Readers::Owner, b"new").expect("can be written");
-        assert_eq!(["heads", "keys"].map(|name| mode(&folder.path().join(name))), [0o600; 2]);
+        assert_eq!(["heads", "accepted", "keys"].map(|name| mode(&folder.path().join(name))), [0o600; 3]);
         assert!(put_new(&path, Readers::Owner, b"newer").is_err());
         assert_eq!(fs::read(&path).expect("is there"), b"new");
     }
