@@ -4,6 +4,9 @@ mod remedy;
 
 pub use self::remedy::Purpose;
 
+/// Longest value that is kept of user metadata, in bytes: a signature by the largest key that is used is as long in hex.
+const MAX_VALUE: usize = 1_024;
+
 /// The user metadata that CloudTrail puts on a digest (names without `x-amz-meta-`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DigestMetadata {
@@ -16,7 +19,8 @@ pub struct DigestMetadata {
 }
 
 impl DigestMetadata {
-    /// Picks the three fields from user metadata, whatever the case of the names.
+    /// Picks the three fields from user metadata, whatever the case of the names. A longer value than CloudTrail writes is
+    /// cut, and what is put in place of the rest makes it none of CloudTrail's.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut metadata = Self::default();
         for (name, value) in pairs {
@@ -26,9 +30,16 @@ impl DigestMetadata {
                 "backfill-generation-timestamp" => &mut metadata.backfill_generation,
                 _ => continue,
             };
-            *slot = Some(value.to_owned());
+            *slot = Some(as_kept(value));
         }
         metadata
+    }
+}
+
+fn as_kept(value: &str) -> String {
+    match value.len() > MAX_VALUE {
+        true => format!("{}…", &value[..value.floor_char_boundary(MAX_VALUE)]),
+        false => value.to_owned(),
     }
 }
 
@@ -117,5 +128,24 @@ impl SourceError {
     /// What would mend it.
     pub fn hint_for(&self, purpose: Purpose) -> Option<&'static str> {
         remedy::of(self, purpose)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_longer_than_any_of_cloudtrails_is_cut_and_is_no_signature() {
+        let signature = |bytes: usize| {
+            let hex = "ab".repeat(bytes);
+            DigestMetadata::from_pairs([("Signature", hex.as_str())]).signature.expect("a signature")
+        };
+        assert_eq!(signature(512), "ab".repeat(512));
+        for bytes in [513, 32 << 10] {
+            let cut = signature(bytes);
+            assert!(cut.len() < 2 * MAX_VALUE, "{}", cut.len());
+            assert_eq!(crate::sha256::decode_hex(&cut), None);
+        }
     }
 }

@@ -75,7 +75,8 @@ impl Coverage {
     /// Whether any moment at which a log named for `minute` may have been delivered is covered.
     pub fn touches_log(&self, minute: Timestamp) -> bool {
         let delivered = delivered_by(minute);
-        self.windows.iter().any(|window| window.from <= delivered && minute < window.to)
+        let at = self.windows.partition_point(|window| window.to <= minute);
+        self.windows.get(at).is_some_and(|window| window.from <= delivered)
     }
 
     /// Whether a log named for `minute` should stand in a digest, as of `now`.
@@ -181,6 +182,17 @@ mod tests {
         let coverage = Coverage::of(vec![Window { from: at(1, 0), to: at(2, 0) }]);
         for (time, touched) in [(at(0, 49), false), (at(0, 50), true), (at(1, 59), true), (at(2, 0), false)] {
             assert_eq!(coverage.touches_log(time), touched, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_touched_by_a_window_wherever_it_stands_among_others() {
+        let hours = [1, 4, 6, 9];
+        let windows: Vec<Window> = hours.map(|hour| Window { from: at(hour, 0), to: at(hour + 1, 0) }).into();
+        let coverage = Coverage::of(windows.clone());
+        for minute in (0..12 * 60).map(|minute| at(0, minute)) {
+            let by_each = windows.iter().any(|window| window.from <= delivered_by(minute) && minute < window.to);
+            assert_eq!(coverage.touches_log(minute), by_each, "{minute}");
         }
     }
 
