@@ -27,5 +27,6 @@ mod support;
 mod table;
 mod testdata;
 mod tidy;
+mod uploads;
 mod vectors;
 mod verification_page;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::support::inprocess::{self, Setup, impatient};
 use crate::support::chain::Chain;
+use crate::support::inprocess::{self, Setup, impatient};
 use crate::support::s3::{BUCKET, Fault, Server, TokioSleep};
 use crate::support::weather::Weather;
 use crate::support::{Answer, ids, run, worst};

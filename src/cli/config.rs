@@ -131,6 +131,11 @@ fn threads(limits: &LimitArgs) -> usize {
     limits.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
+/// Memory to stay under, in bytes.
+pub(super) fn max_memory(limits: &LimitArgs) -> usize {
+    limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads(limits) * MEMORY_PER_WORKER), |memory| memory.0)
+}
+
 /// A source for a bucket. Where S3 does not answer, it is asked all the same: what cannot be listed is then told as that.
 pub(super) async fn bucket(aws: &AwsOnDemand, bucket: &str, patience: Duration) -> Result<S3Source, SourceError> {
     let aws = aws.get().await?;
@@ -155,7 +160,7 @@ pub(super) fn context<S>(
         .thread_name(|n| format!("worker-{n}"))
         .build()
         .map_err(Failure::own)?;
-    let max_memory = limits.max_memory.map_or_else(|| LEAST_MEMORY.max(threads * MEMORY_PER_WORKER), |memory| memory.0);
+    let max_memory = max_memory(limits);
     Ok(pipeline::Context {
         source: Arc::new(source),
         scope,

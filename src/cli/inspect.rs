@@ -16,7 +16,6 @@ use super::summary::Told;
 use super::text::{Paint, plain};
 use super::values::ArchiveAddress;
 use super::{Failure, Outcome, config, json, summary};
-use crate::fetch::Patience;
 use crate::pipeline::Context;
 use crate::pipeline::keys::{KeyService, Keys};
 use crate::pipeline::rows::{Dedupe, RowWriter, RowsOptions};
@@ -67,8 +66,7 @@ fn inspect(args: VerifyArgs, command: &'static str, table: Option<TableArgs>) ->
     let key_archive = config::key_archive(args.proof.key_archive.as_deref(), &args.archive)?;
     let place = match &table {
         Some(table) => {
-            let patience = Patience::of(args.limits.patience);
-            let open = Place::open(&table.out, &runtime, &aws, table.kms_key.clone(), patience);
+            let open = Place::open(&table.out, &runtime, &aws, table.kms_key.clone(), &args.limits);
             Some(runtime.block_on(signals.or_stopped(open))?)
         }
         None => None,

@@ -3,9 +3,11 @@
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 
+use super::args::LimitArgs;
 use super::values::ArchiveAddress;
 use super::{Failure, config, output};
 use crate::fetch::{Patience, Retry};
+use crate::pipeline::memory;
 use crate::pipeline::upload::Bucket;
 use crate::source::Purpose;
 use crate::source::aws::AwsOnDemand;
@@ -27,11 +29,12 @@ impl Place {
         runtime: &Runtime,
         aws: &AwsOnDemand,
         kms_key: Option<String>,
-        patience: Patience,
+        limits: &LimitArgs,
     ) -> Result<Self, Failure> {
         match address {
             ArchiveAddress::Directory(path) => Ok(Self::Directory(Directory::at(path))),
             ArchiveAddress::S3 { bucket, prefix } => {
+                let patience = Patience::of(limits.patience);
                 let retry = Retry::new(patience.brief());
                 let connected = match aws.get().await {
                     Ok(aws) => retry.run(|| Destination::connect(aws, bucket, prefix, kms_key.clone())).await,
@@ -40,7 +43,8 @@ impl Place {
                 let destination = connected.map_err(|error| {
                     config::unreachable(&format!("--out {address} cannot be reached"), &error, Purpose::Table)
                 })?;
-                Ok(Self::Bucket(Bucket::new(destination, patience, runtime.handle().clone())))
+                let room = memory::parts(config::max_memory(limits));
+                Ok(Self::Bucket(Bucket::new(destination, patience, runtime.handle().clone(), room)))
             }
         }
     }

@@ -7,8 +7,9 @@
 //! | ordinary | a quarter, at most | content that each worker inflates at any time |
 //! | rows | a quarter, twice | rows of the batches at hand, and what they are encoded to |
 //! | unsigned | an eighth | what digests list whose signatures were not checked yet |
+//! | parts | an eighth | parts of files that are on their way to a bucket |
 //!
-//! They are not all full at once: rows are made when digests are done with.
+//! They are not all full at once: rows are made, and parts sent, when digests are done with.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,11 @@ pub const UNKNOWN: u64 = 1 << 20;
 
 /// Content up to this size is inflated by any worker at any time; CloudTrail's logs inflate to 50 MB at most.
 const MAX_ORDINARY: usize = 32 << 20;
+
+/// Bytes of files that may be on their way to a bucket.
+pub fn parts(most: usize) -> usize {
+    most / 8
+}
 
 /// The shares of a run.
 #[derive(Debug)]

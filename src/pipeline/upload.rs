@@ -1,7 +1,7 @@
 //! A table in a bucket: each file is an upload of its own, fed by the worker that writes it.
 //!
 //! ```text
-//! worker: write ─▶ buffer ─ full ─▶ bounded queue ─▶ task: upload parts, a few at once
+//! worker: write ─▶ buffer ─ full ─▶ room for a part ─▶ bounded queue ─▶ task: upload parts, a few at once
 //!         seal    ─ waits until every part has arrived
 //!         publish ─ waits until the object is made of them
 //!         dropped before that ─▶ the task aborts the upload
@@ -13,11 +13,12 @@
 use std::io::{self, Write};
 use std::sync::mpsc as answers;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::fetch::{Patience, Retry, Stop};
@@ -28,6 +29,9 @@ use trailproof_table::sink::{CLAIM, Claim, REPORT, SinkError, Standing, Store, S
 /// Bytes of a part: S3's least is 5 MiB, and a file of the table has far fewer than its most, 10,000.
 const PART_BYTES: usize = 5 << 20;
 
+/// How long parts may still take that are under way when the run is stopped.
+const LAST_PARTS: Duration = Duration::from_secs(30);
+
 /// Parts of one file under way at once.
 const PARTS_AT_ONCE: usize = 4;
 
@@ -37,6 +41,8 @@ pub struct Bucket {
     destination: Patient,
     runtime: Handle,
     uploads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// For so many parts of all files together: whoever waits for it holds nothing that an upload needs.
+    room: Arc<Semaphore>,
 }
 
 /// A destination that is asked again for what may pass.
@@ -56,7 +62,14 @@ impl Patient {
     }
 
     async fn part(&self, upload: &Upload, number: i32, bytes: Bytes) -> Result<Part, SourceError> {
-        self.retry.run_until(&self.stop, || self.destination.part(upload, number, bytes.clone())).await
+        let stopped = async {
+            self.stop.wait().await;
+            tokio::time::sleep(LAST_PARTS).await;
+        };
+        tokio::select! {
+            arrived = self.retry.run_until(&self.stop, || self.destination.part(upload, number, bytes.clone())) => arrived,
+            () = stopped => Err(SourceError::Other { detail: "the run was stopped".to_owned() }),
+        }
     }
 
     async fn complete(&self, upload: &Upload, parts: Vec<Part>) -> Result<bool, SourceError> {
@@ -74,7 +87,8 @@ impl Patient {
 
 /// What a worker asks of a file's task.
 enum Ask {
-    Part(Bytes),
+    /// A part, and the room that it takes until it has arrived.
+    Part(Bytes, OwnedSemaphorePermit),
     Seal(Answer),
     Publish(Answer),
     Discard,
@@ -83,11 +97,12 @@ enum Ask {
 type Answer = answers::Sender<Result<(), SourceError>>;
 
 impl Bucket {
-    /// A place for files, whose requests are made on a runtime.
-    pub fn new(destination: Destination, patience: Patience, runtime: Handle) -> Self {
+    /// A place for files, whose requests are made on a runtime, with room for parts of so many bytes.
+    pub fn new(destination: Destination, patience: Patience, runtime: Handle, room: usize) -> Self {
         let (retry, brief) = (Retry::new(patience), Retry::new(patience.brief()));
         let destination = Patient { destination, retry, stop: Arc::default(), brief };
-        Self { destination, runtime, uploads: Arc::default() }
+        let room = Arc::new(Semaphore::new((room / PART_BYTES).max(1)));
+        Self { destination, runtime, uploads: Arc::default(), room }
     }
 
     /// Lets nobody wait any longer for what may pass: the run is to stop.
@@ -173,12 +188,15 @@ impl Store for Bucket {
         let upload = self.runtime.block_on(self.destination.begin(path)).map_err(io::Error::other)?;
         let task = self.runtime.spawn(serve(self.destination.clone(), upload, asked));
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-        Ok(Box::new(UploadedFile { asks, buffer: Vec::new(), length: 0 }))
+        let (runtime, room) = (self.runtime.clone(), self.room.clone());
+        Ok(Box::new(UploadedFile { asks, runtime, room, buffer: Vec::new(), length: 0 }))
     }
 }
 
 struct UploadedFile {
     asks: mpsc::Sender<Ask>,
+    runtime: Handle,
+    room: Arc<Semaphore>,
     buffer: Vec<u8>,
     length: u64,
 }
@@ -186,6 +204,13 @@ struct UploadedFile {
 impl UploadedFile {
     fn ask(&self, ask: Ask) -> io::Result<()> {
         self.asks.blocking_send(ask).map_err(|_| io::Error::other("the upload has ended already"))
+    }
+
+    /// Hands what was written to the task, when there is room for it.
+    fn send_part(&mut self) -> io::Result<()> {
+        let room = self.runtime.block_on(self.room.clone().acquire_owned()).map_err(io::Error::other)?;
+        let part = std::mem::take(&mut self.buffer);
+        self.ask(Ask::Part(part.into(), room))
     }
 
     fn wait_for(&self, ask: impl FnOnce(Answer) -> Ask) -> io::Result<()> {
@@ -204,8 +229,7 @@ impl Write for UploadedFile {
         self.buffer.extend_from_slice(&bytes[..taken]);
         self.length += taken as u64;
         if self.buffer.len() == PART_BYTES {
-            let part = std::mem::take(&mut self.buffer);
-            self.ask(Ask::Part(part.into()))?;
+            self.send_part()?;
         }
         Ok(taken)
     }
@@ -218,9 +242,8 @@ impl Write for UploadedFile {
 
 impl StoredFile for UploadedFile {
     fn seal(&mut self) -> io::Result<u64> {
-        let rest = std::mem::take(&mut self.buffer);
-        if !rest.is_empty() {
-            self.ask(Ask::Part(rest.into()))?;
+        if !self.buffer.is_empty() {
+            self.send_part()?;
         }
         self.wait_for(Ask::Seal)?;
         Ok(self.length)
@@ -242,14 +265,24 @@ async fn serve(destination: Patient, upload: Upload, mut asked: mpsc::Receiver<A
     let mut arriving = FuturesUnordered::new();
     let (mut number, mut parts, mut failed): (i32, Vec<Part>, Option<SourceError>) = (0, Vec::new(), None);
     let mut is_published = false;
-    while let Some(ask) = asked.recv().await {
+    loop {
+        let ask = tokio::select! {
+            Some(arrived) = arriving.next() => {
+                note(Some(arrived), &mut parts, &mut failed);
+                continue;
+            }
+            ask = asked.recv(), if arriving.len() < PARTS_AT_ONCE => ask,
+        };
+        let Some(ask) = ask else { break };
         match ask {
-            Ask::Part(bytes) => {
+            Ask::Part(bytes, room) => {
                 number += 1;
-                arriving.push(destination.part(&upload, number, bytes));
-                while arriving.len() >= PARTS_AT_ONCE {
-                    note(arriving.next().await, &mut parts, &mut failed);
-                }
+                let part = destination.part(&upload, number, bytes);
+                arriving.push(async move {
+                    let arrived = part.await;
+                    drop(room);
+                    arrived
+                });
             }
             Ask::Seal(answer) => {
                 while !arriving.is_empty() {

@@ -158,7 +158,8 @@ mod tests {
         ] {
             assert_eq!(Way::to(direct), Way::Direct, "{direct}");
         }
-        for other in ["https://s3.amazonaws.com/", "http://169.254.169.254/", "http://localhost.example.com/", "?", ""] {
+        for other in ["https://s3.amazonaws.com/", "http://169.254.169.254/", "http://localhost.example.com/", "?", ""]
+        {
             assert_eq!(Way::to(other), Way::Proxies, "{other}");
         }
     }
