@@ -157,6 +157,19 @@ mod file {
         let (properties, leaves) = (writers::properties(&file), writers::leaves(&file));
         measure(bencher, "column_writers", || writers::by_column(&leaves, &properties).len());
     }
+
+    /// With what it takes to put rows in order and into the shape of the crate, as our encoder does too.
+    #[divan::bench(args = [BUSY, TINY])]
+    fn column_writers_in_order(bencher: Bencher<'_, '_>, records: u32) {
+        let rows = rows(records);
+        let order: Vec<u32> = (0..).take(rows.len()).collect();
+        let file = table::parquet_file(&rows);
+        let (properties, mut leaves) = (writers::properties(&file), writers::leaves(&file));
+        measure(bencher, "column_writers_in_order", || {
+            leaves.put_in_order(&rows.rows(), &order);
+            writers::by_column(&leaves, &properties).len()
+        });
+    }
 }
 
 #[divan::bench]

@@ -1,7 +1,8 @@
 //! The same rows through the writers of the parquet crate: what our encoder is measured against.
 //!
 //! The rows are read back from a file of ours before the clock starts, so neither writer pays for putting them in order or
-//! into its own shape. Settings are those of our encoder, as near as the crate has them.
+//! into its own shape; [`Leaves::put_in_order`] is what the column writers would pay for that. Settings are those of our
+//! encoder, as near as the crate has them.
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -14,7 +15,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
-use trailproof_table::columns::schema::COLUMNS;
+use trailproof_table::columns::schema::{COLUMNS, RESOURCE};
+use trailproof_table::columns::{self, Rows, Texts};
 
 /// Rows as the low-level column writers take them.
 pub(crate) struct Leaves {
@@ -91,6 +93,60 @@ pub(crate) fn by_column(rows: &Leaves, properties: &WriterPropertiesPtr) -> Vec<
     }
     group.close().unwrap();
     writer.into_inner().unwrap()
+}
+
+impl Leaves {
+    /// Puts rows in order and into the shape that column writers take. Resources stay as they are.
+    pub(crate) fn put_in_order(&mut self, rows: &Rows<'_>, order: &[u32]) {
+        let mut leaves = self.leaves.iter_mut();
+        for column in rows.columns {
+            if let columns::Values::Lists(_) = column {
+                leaves.nth(RESOURCE.len() - 1);
+                continue;
+            }
+            let leaf = leaves.next().unwrap();
+            leaf.definition.clear();
+            let definition = &mut leaf.definition;
+            match (column, &mut leaf.values) {
+                (columns::Values::Texts(texts), Values::Texts(values)) => {
+                    let distinct = shared(texts);
+                    in_order(order, definition, values, |row| texts.key(row).map(|key| distinct[key as usize].clone()));
+                }
+                (columns::Values::Flags(flags), Values::Flags(values)) => {
+                    in_order(order, definition, values, |row| flags.get(row));
+                }
+                (columns::Values::Numbers(numbers), Values::Numbers(values)) => {
+                    in_order(order, definition, values, |row| numbers.get(row));
+                }
+                _ => unreachable!("the file has the columns of the table"),
+            }
+        }
+    }
+}
+
+fn in_order<T>(order: &[u32], definition: &mut Vec<i16>, values: &mut Vec<T>, get: impl Fn(u32) -> Option<T>) {
+    values.clear();
+    for &row in order {
+        let value = get(row);
+        definition.push(i16::from(value.is_some()));
+        values.extend(value);
+    }
+}
+
+/// Every text of a column, as parts of one allocation.
+fn shared(texts: &Texts) -> Vec<ByteArray> {
+    let keys = || 0..u32::try_from(texts.distinct()).unwrap();
+    let mut all = Vec::new();
+    keys().for_each(|key| all.extend_from_slice(texts.text(key)));
+    let all = Bytes::from(all);
+    let mut start = 0;
+    let part = |key| {
+        let end = start + texts.text(key).len();
+        let part = all.slice(start..end);
+        start = end;
+        part.into()
+    };
+    keys().map(part).collect()
 }
 
 /// The rows of a file of one row group, leaf by leaf.
