@@ -11,6 +11,7 @@ use super::memory::Memory;
 use super::{Context, discover, spawn};
 use crate::metrics::Metrics;
 use crate::source::{Body, DigestMetadata, ObjectRef, Source, SourceError};
+use trailproof_proof::archive::ids::OrgId;
 use trailproof_proof::archive::inventory::{Holdings, Inventory, ListedDigest, Root, RootIndex};
 use trailproof_proof::archive::key::{self, AccountRegion, DIGEST_FOLDER, DigestName, ObjectName};
 use trailproof_proof::archive::scope::Scope;
@@ -380,7 +381,7 @@ impl OldPlaces<'_> {
                 }
             };
             let bucket: Arc<str> = recorded.bucket.as_str().into();
-            if self.is_new(place, &bucket, parsed.root) {
+            if self.is_new(&context.scope, place, &bucket, (parsed.root, parsed.org.as_ref())) {
                 let found = list_place(context, place, &bucket, parsed.root, findings).await;
                 let named = take_in(found, place, group, inventory);
                 let named = named.into_iter().filter(|(name, _, _)| context.scope.includes_digest(name.end));
@@ -399,9 +400,16 @@ impl OldPlaces<'_> {
     }
 
     /// Whether a root was not listed yet for this account and Region.
-    fn is_new(&mut self, place: &AccountRegion, bucket: &Arc<str>, root: &str) -> bool {
+    fn is_new(
+        &mut self,
+        scope: &Scope,
+        place: &AccountRegion,
+        bucket: &Arc<str>,
+        (root, org): (&str, Option<&OrgId>),
+    ) -> bool {
         let digests = format!("{root}{}/{DIGEST_FOLDER}/{}/", place.account, place.region);
-        let was_listed = **bucket == *self.listed.bucket && digests.starts_with(self.listed.prefix);
+        let was_asked = scope.includes_organization(org);
+        let was_listed = was_asked && **bucket == *self.listed.bucket && digests.starts_with(self.listed.prefix);
         !was_listed && self.listed_since.insert((bucket.clone(), root.to_owned()))
     }
 }

@@ -121,7 +121,8 @@ pub(super) async fn what_became<S: Source, K: KeyService>(
     if let Some(first) = first_day_after(context, whose).await? {
         return Ok(Ended::Begins(format!("{digests} has no digest before {first}")));
     }
-    if has_only_new_logs(context, now, whose).await? {
+    // Where not every folder was looked into, an older digest may be there.
+    if found == Found::Nothing && has_only_new_logs(context, now, whose).await? {
         return Ok(Ended::NotDue);
     }
     let newest = newest_log(context, now, whose).await?;

@@ -57,7 +57,10 @@ impl Listed {
 /// The soonest that S3 begins to take away what a lifecycle rule expires: at the second midnight after it was put there.
 const SOONEST: SignedDuration = SignedDuration::from_hours(48);
 
-/// Why it is not known of a head whether it expired, of whose time something is left.
+/// Why it is not known of a head whether it expired, where what may be left beside it lies above the address.
+const PART: &str = "the archive was given as a part of the folder that all accounts share";
+
+/// The same, where something of its time is left.
 const REST: &str =
     "of all that is as old, only the rest of its own day is left, as while a lifecycle rule takes that away";
 
@@ -169,6 +172,9 @@ impl<S: Source> Comparison<'_, S> {
         let deleted = older.max(as_old.end);
         if !self.listed_whole {
             return Left { expired: 0, deleted, why: "a folder could not be listed".to_owned() };
+        }
+        if !self.look.shows_all_of(root) {
+            return Left { expired: 0, deleted, why: PART.to_owned() };
         }
         if self.look.listed_all() {
             return Left { expired: as_old.end, deleted, why: REST.to_owned() };

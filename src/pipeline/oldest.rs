@@ -66,13 +66,18 @@ impl<S: Source> Look<'_, S> {
         all && self.context.scope.digests_from().is_none()
     }
 
+    /// Whether all that lies under a root lies below the address.
+    pub(super) fn shows_all_of(&self, root: &str) -> bool {
+        root.starts_with(self.prefix)
+    }
+
     /// Whether anything dated up to `end` is left under a root, of any account, whatever was asked for.
     ///
     /// # Errors
     /// Why that could not be found out.
     pub(super) async fn is_left(&self, root: &str, end: Timestamp) -> Result<bool, String> {
         let scope = Scope { to: Some(end), ..Scope::default() };
-        let below = if root.starts_with(self.prefix) { root } else { self.prefix };
+        let below = if self.shows_all_of(root) { root } else { self.prefix };
         let is_it = |key: &str| {
             let parsed = key::parse(key);
             parsed.root == root && dated(&parsed.name).is_some_and(|time| time <= end)

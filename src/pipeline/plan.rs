@@ -143,7 +143,9 @@ impl PlacePlan {
                 kinds_named.insert(kind);
             }
             let coverage = &coverage[object.root as usize];
-            if !scope.includes_organization(root.org.as_ref()) || !scope.includes_kind(kind) {
+            // What a digest that was asked for lists is its own, wherever its chain lay then.
+            let is_asked = listing.is_some() || scope.includes_organization(root.org.as_ref());
+            if !is_asked || !scope.includes_kind(kind) {
                 continue;
             }
             if !scope.includes_log(minute) && !is_misdated(&object.name, scope) {

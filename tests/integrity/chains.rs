@@ -317,6 +317,40 @@ fn moved_at(hour: usize) -> Built {
     chain.build()
 }
 
+/// A chain that became an organization's after six hours, which lie in this bucket without one.
+fn organized(bucket: &'static str) -> Built {
+    let before = |key: &str| key.replacen("o-exampleorgid/", "", 1);
+    let chain = Chain::with(move |number, draft| {
+        if number < 6 {
+            draft.bucket = bucket.into();
+            draft.key = before(&draft.key);
+            draft.logs.iter_mut().for_each(|(key, _)| *key = before(key));
+        }
+    });
+    Chain { root: "AWSLogs/o-exampleorgid/".into(), ..chain }.build()
+}
+
+#[test]
+fn what_an_organizations_chain_was_before_is_judged_as_its_own() {
+    let run = |built: &Built| {
+        let answer = built.serve().run("verify", BUCKET, &[&PERIOD[..], &["--org", "o-exampleorgid"]].concat());
+        (answer.code, ids(&answer.report), answer.report["logs"]["verified"].as_u64().unwrap())
+    };
+    for bucket in [BUCKET, "old-bucket"] {
+        assert_eq!(run(&organized(bucket)), (0, vec![], 24), "{bucket}");
+        let mut built = organized(bucket);
+        let log = built.logs[2][1].clone();
+        built.rewrite(&log, |_| b"{}".to_vec());
+        assert_eq!(run(&built), (1, vec!["log-altered".to_owned()], 23), "{bucket}");
+        // Older ones are there, whoever they were delivered for.
+        let mut built = organized(bucket);
+        let digest = built.digests[4].clone();
+        built.remove(&digest);
+        let (code, found, _) = run(&built);
+        assert_eq!((code, found.contains(&"digest-missing".to_owned())), (1, true), "{bucket} {found:?}");
+    }
+}
+
 #[test]
 fn chains_that_move_to_another_bucket_are_followed() {
     let run = |built: &Built| {

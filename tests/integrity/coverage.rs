@@ -402,3 +402,30 @@ fn an_organization_that_was_not_asked_for_is_not_judged_under_a_narrow_address()
     assert_eq!(answer.code, 3, "{}", answer.stderr);
     assert!(ids(&answer.report).contains(&"nothing-to-verify".to_owned()), "{:?}", ids(&answer.report));
 }
+
+#[test]
+fn an_older_digest_behind_many_folders_without_any_makes_no_account_new() {
+    let account = "777788889999";
+    let folder = format!("AWSLogs/{account}/CloudTrail-Digest/us-east-1/");
+    let chain = |first_end: &str| Chain {
+        account: account.into(),
+        first_end: first_end.parse().unwrap(),
+        hours: 3,
+        ..Chain::new()
+    };
+    let mut built = two_accounts(60);
+    let log = chain("2026-01-10T00:01:31Z").log_key("2026-01-05T04:00:00Z".parse().unwrap(), "NewNewNewNewNewN");
+    built.objects.insert(log, (gzip(b"{\"Records\":[]}"), BTreeMap::new()));
+    let period = ["--from", "2026-01-03T00:00:00Z", "--to", "2026-01-05T00:00:00Z", "--as-of", "2026-01-05T06:00:00Z"];
+    assert_eq!(told(&built, &period), found(&[], &[]), "it is new");
+    chain("2025-10-01T01:01:31Z").build_into(&mut built);
+    let member = format!("{account}/us-east-1 trail main of us-east-1 ended 2025-10-01T03:01:31Z");
+    assert_eq!(told(&built, &period), found(&["chain-ended"], &[&member]));
+    for day in 1..=28 {
+        for month in ["10", "11", "12"] {
+            built.objects.insert(format!("{folder}2025/{month}/{day:02}/_"), (vec![0], BTreeMap::new()));
+        }
+    }
+    let member = format!("{folder} has no digest in its newest 64 folders, and its newest log is of 2026-01-05T04:00:00Z");
+    assert_eq!(told(&built, &period), found(&["chain-ended"], &[&member]));
+}

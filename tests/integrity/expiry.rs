@@ -153,3 +153,22 @@ fn what_is_named_before_midnight_may_have_been_put_there_after_it_and_outlive_it
         }
     }
 }
+
+#[test]
+fn under_a_narrower_address_what_lies_above_it_may_be_as_old_as_a_head_that_is_gone() {
+    let mut built = Chain { account: "444455556666".into(), hours: 60, ..Chain::new() }.build();
+    let mut own = hours(60);
+    expire(&mut own, "20260103T0502");
+    built.objects.extend(own.objects);
+    let server = built.serve();
+    for more in [&[][..], &LATER] {
+        let runs = Runs::new();
+        assert_eq!(told(&runs.over_s3(&hours(12).serve(), BUCKET, &[])), expected(0, &[]));
+        let (code, found) = told(&runs.over_s3(&server, "trail-bucket/AWSLogs/111122223333/", more));
+        assert_eq!((code, found.contains(&"digest-unreadable".to_owned())), (3, true), "{more:?} {found:?}");
+        assert_eq!((found.contains(&"head-expired".to_owned()), runs.states("open")), (false, 1), "{more:?} {found:?}");
+        // The whole of it shows that what is as old is there.
+        let (code, found) = told(&runs.over_s3(&server, BUCKET, more));
+        assert_eq!((code, found.contains(&"head-went-back".to_owned())), (1, true), "{more:?} {found:?}");
+    }
+}
