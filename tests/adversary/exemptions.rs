@@ -31,10 +31,13 @@ impl Exemption {
                  in a chain (gaps inside a chain are reported; time before its first digest is not covered)"
             }
             Self::NewestDigests => {
-                "the newest digests of a chain were not deleted, unless an earlier run left a `--checkpoint`, `--from` or \
-                 `--to` asks for that time, or others of the trail go on for more than three hours; nor all of its digests \
-                 of the period, where another trail covers the account and Region or nothing else of these is left, unless \
-                 an earlier run left a `--checkpoint`; nor, without one, what came after an end that was acknowledged"
+                "the newest digests of a chain were not deleted, unless an earlier run left a `--checkpoint`, \
+                 `--from` or `--to` asks for that time (but for the last two hours before `--to`, where the chain \
+                 is not seen to go on), or others of the trail go on for more than three hours; nor the oldest, \
+                 with their logs, up to where a chain begins or begins anew, unless `--from` asks for that time; \
+                 nor all of its digests of the period, where another trail covers the account and Region or \
+                 nothing else of these is left, unless an earlier run left a `--checkpoint`; nor, without one, \
+                 what came after an end that was acknowledged"
             }
             Self::Pending => {
                 "logs of the last three hours that no digest lists yet are CloudTrail's: they are counted as pending, \

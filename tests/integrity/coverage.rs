@@ -426,6 +426,7 @@ fn an_older_digest_behind_many_folders_without_any_makes_no_account_new() {
             built.objects.insert(format!("{folder}2025/{month}/{day:02}/_"), (vec![0], BTreeMap::new()));
         }
     }
-    let member = format!("{folder} has no digest in its newest 64 folders, and its newest log is of 2026-01-05T04:00:00Z");
+    let member =
+        format!("{folder} has no digest in its newest 64 folders, and its newest log is of 2026-01-05T04:00:00Z");
     assert_eq!(told(&built, &period), found(&["chain-ended"], &[&member]));
 }
