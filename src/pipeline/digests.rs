@@ -1,6 +1,6 @@
 //! Reads and checks the digests of one account and Region, following signed pointers wherever they lead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -69,14 +69,14 @@ pub struct Listed<'a> {
 /// thousands that lie elsewhere.
 fn own_roots(all: &[Root], holdings: &mut Holdings) -> Vec<Root> {
     let mut own: Vec<RootIndex> = Vec::new();
+    let mut numbers: HashMap<RootIndex, RootIndex> = HashMap::new();
     let logs = holdings.logs.iter_mut().map(|log| &mut log.root);
     let digests = holdings.digests.iter_mut().map(|digest| &mut digest.root);
     for index in logs.chain(digests).chain(holdings.odd.iter_mut().map(|odd| &mut odd.root)) {
-        let place = own.iter().rposition(|own| own == index).unwrap_or_else(|| {
+        *index = *numbers.entry(*index).or_insert_with(|| {
             own.push(*index);
-            own.len() - 1
+            (own.len() - 1) as RootIndex
         });
-        *index = place as RootIndex;
     }
     own.into_iter().map(|index| all[index as usize].clone()).collect()
 }

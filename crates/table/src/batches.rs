@@ -199,7 +199,7 @@ fn structs(lists: &Lists, data_type: &DataType, rows: u32) -> Result<ListArray, 
     let DataType::Struct(fields) = element.data_type() else { return Err(other()) };
     let offsets = OffsetBuffer::from_lengths((0..rows).map(|row| lists.get(row).map_or(0, |elements| elements.len())));
     let is_there: Vec<bool> = (0..rows).map(|row| lists.get(row).is_some()).collect();
-    let elements = (0..rows).filter_map(|row| lists.get(row)).last().map_or(0, |elements| elements.end);
+    let elements = (0..rows).filter_map(|row| lists.get(row)).next_back().map_or(0, |elements| elements.end);
     let members = (0..fields.len()).map(|member| Ok(Arc::new(strings(lists.member(member), elements)?) as ArrayRef));
     let members = members.collect::<Result<Vec<_>, ArrowError>>()?;
     let structs = StructArray::try_new_with_length(fields.clone(), members, None, elements as usize)?;

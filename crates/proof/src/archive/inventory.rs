@@ -1,6 +1,6 @@
 //! What an archive holds, from names and sizes alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -146,6 +146,8 @@ struct Odd {
 pub struct Inventory {
     /// Where accounts' folders lie.
     pub roots: Vec<Root>,
+    /// The index of each root by bucket and prefix, made anew where it is of other roots.
+    numbers: HashMap<String, RootIndex>,
     /// Accounts and Regions of which a folder is there, each with its root, whether or not it was gone into.
     pub known: BTreeSet<(RootIndex, AccountRegion)>,
     /// By account and Region.
@@ -252,18 +254,28 @@ impl Inventory {
 
     /// The index of a root, added when it is new.
     pub fn root(&mut self, bucket: &Arc<str>, prefix: &str, org: Option<&OrgId>) -> RootIndex {
-        let known = self.roots.iter().rposition(|root| root.bucket == *bucket && root.prefix == prefix);
-        let index = known.unwrap_or_else(|| {
+        let number = |index: usize| RootIndex::try_from(index).unwrap_or(RootIndex::MAX);
+        // Most objects lie where the one before them lies.
+        if self.roots.last().is_some_and(|root| root.bucket == *bucket && root.prefix == prefix) {
+            return number(self.roots.len() - 1);
+        }
+        // A bucket's name holds no `/`.
+        let name = |bucket: &str, prefix: &str| format!("{bucket}/{prefix}");
+        if self.numbers.len() != self.roots.len() {
+            let named = self.roots.iter().enumerate();
+            self.numbers = named.map(|(at, root)| (name(&root.bucket, &root.prefix), number(at))).collect();
+        }
+        *self.numbers.entry(name(bucket, prefix)).or_insert_with(|| {
             self.roots.push(Root { bucket: bucket.clone(), prefix: prefix.to_owned(), org: org.cloned() });
-            self.roots.len() - 1
-        });
-        RootIndex::try_from(index).unwrap_or(RootIndex::MAX)
+            number(self.roots.len() - 1)
+        })
     }
 
     /// Adds what another inventory holds, which is settled.
     pub fn absorb(&mut self, other: Self) {
-        let Self { roots, known, places, misnamed, regionless, odd, foreign, folders, left_alone, left_alone_more } =
-            other;
+        let Self {
+            roots, known, places, misnamed, regionless, odd, foreign, folders, left_alone, left_alone_more, ..
+        } = other;
         self.misnamed.absorb(misnamed);
         self.foreign.absorb(foreign);
         self.folders += folders;
@@ -460,6 +472,21 @@ mod tests {
         let organization = vec!["o-anotherorgid".parse().expect("an organization")];
         let key = of_another.replacen("AWSLogs/", "AWSLogs/o-anotherorgid/", 1);
         assert_eq!(told(&[&key], &Scope { organizations: organization, ..scope }).0, [key]);
+    }
+
+    #[test]
+    fn a_root_keeps_its_number_however_many_there_are() {
+        let buckets: [Arc<str>; 2] = ["a".into(), "b".into()];
+        let mut inventory = Inventory::with_roots(vec![Root { bucket: "b".into(), prefix: "9/".into(), org: None }]);
+        let of = |number: usize| (&buckets[number % 2], format!("{}/", number / 2));
+        let all: Vec<usize> = (0..10_000).collect();
+        let numbers = |inventory: &mut Inventory| -> Vec<RootIndex> {
+            let root = |&number: &usize| of(number);
+            all.iter().map(root).map(|(bucket, prefix)| inventory.root(bucket, &prefix, None)).collect()
+        };
+        let first = numbers(&mut inventory);
+        assert_eq!(numbers(&mut inventory), first);
+        assert_eq!((first[19], inventory.roots.len()), (0, all.len()));
     }
 
     #[test]
