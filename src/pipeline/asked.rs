@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 
@@ -86,8 +87,13 @@ impl Known {
             if let Some(seen) = self.0.get_mut(&(root.prefix.clone(), plan.place.clone())) {
                 let mut here = chains().filter(|chain| chain.roots.contains(&root.prefix));
                 let is_asked = |chain: &ChainSummary| scope.includes_trail(&chain.chain.trail);
-                seen.others = here.clone().next().is_some();
-                seen.told |= is_told || uncovered.contains(&at) || here.any(is_asked);
+                // An organization trail may deliver logs beside its organization's folder, where its digests lie.
+                let mut beside = trails_that_list(plan, at);
+                seen.others = here.clone().next().is_some() || trails_that_list(plan, at).next().is_some();
+                seen.told |= is_told
+                    || uncovered.contains(&at)
+                    || here.any(is_asked)
+                    || beside.any(|trail| scope.includes_trail(&trail));
             }
         }
     }
@@ -132,6 +138,18 @@ impl Known {
     fn places(&self) -> impl Iterator<Item = (&AccountRegion, Option<&OrgId>)> {
         self.0.iter().map(|((_, place), seen)| (place, seen.org.as_ref()))
     }
+}
+
+/// The trails whose verified regular digests list logs that lie under a root.
+fn trails_that_list(plan: &PlacePlan, root: u32) -> impl Iterator<Item = CompactString> {
+    let digests = plan.logs.iter().filter_map(move |log| match (&log.place, &log.listed) {
+        (LogPlace::Object(object), Listed::Yes { digest, .. }) if object.root == root => Some(digest),
+        _ => None,
+    });
+    digests.filter_map(|digest| match key::parse(digest).name {
+        ObjectName::Digest(_, name) if !name.backfill => Some(name.trail),
+        _ => None,
+    })
 }
 
 fn account_folder(root: &str, place: &AccountRegion) -> String {

@@ -124,13 +124,18 @@ impl<'a> Judge<'a> {
                 newest.is_some_and(|&newest| self.is_remembered(&world.things[newest]))
             }
             // What was there lies elsewhere now.
-            Move::Copied(false) => options.checkpoint != Remembered::None,
+            Move::Copied(false) => options.checkpoint != Remembered::None || options.local && self.is_of_two_buckets(),
             _ => false,
         };
         // A copy that is left of a log that expired says that something as old is left.
         let is_left = moves.iter().any(|step| matches!(step, Move::CopyLog(_))) && moves.contains(&Move::Expire);
         let is_foreign = options.checkpoint == Remembered::Foreign;
         is_foreign || is_left || moves.iter().any(takes_back) || !moves.iter().all(Move::is_honest)
+    }
+
+    /// Whether chains go on in another bucket: in a directory, which knows no buckets, both parts lie in one.
+    fn is_of_two_buckets(&self) -> bool {
+        self.world.things.iter().any(|thing| thing.place.0 != BUCKET)
     }
 
     fn changes_nothing(&self, moves: &[Move]) -> bool {

@@ -71,7 +71,9 @@ impl Judge<'_> {
         if object.stored.is_empty() {
             return Standing::Harmless;
         }
-        let owner = spot.owner(self.world);
+        // A log by its own name, in folders of its own, is its own account's.
+        let as_log = spot.as_log(self.world, self.options.local);
+        let owner = as_log.map_or_else(|| spot.owner(self.world), |(owner, ..)| owner);
         let of_region = !matches!(spot, Spot::Odd { shape, .. } if !shape.is_of_region());
         if self.is_copy(&owner, of_region, object) {
             return Standing::Exempt(Exemption::CopiesOfLogs);

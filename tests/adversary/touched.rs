@@ -36,7 +36,8 @@ impl Judge<'_> {
         let Kind::Digest { segment, nth, .. } = digest.kind else { unreachable!("not a digest") };
         let remembered = self.is_remembered(digest) && self.options.asks_remembered(self.world, digest);
         if remembered && matches!(fate, Fate::Changed | Fate::Deleted) {
-            let expired = fate == Fate::Deleted && self.may_have_expired(digest);
+            // What lies above a narrower address may be as old.
+            let expired = fate == Fate::Deleted && (self.may_have_expired(digest) || !self.options.prefix.is_empty());
             return if expired || !self.sees_all() { Standing::Told } else { Standing::Altered };
         }
         if !self.asks(digest) {
@@ -71,6 +72,16 @@ impl Judge<'_> {
         let midnight = start_of_day(time);
         self.options.now(self.world) >= midnight + minutes(2 * 24 * 60)
             && self.nothing_older(root, midnight - minutes(2 * 60 + 1))
+    }
+
+    /// Whether nothing is left that was asked for and surely delivered up to the end of a day: a digest may arrive two hours
+    /// after its end, and a log ten minutes after the time in its name.
+    fn nothing_of_its_day(&self, root: &str, time: Timestamp) -> bool {
+        let is_of_it = |thing: &Thing| {
+            let latest = thing.time() + minutes(if thing.nth().is_some() { 2 * 60 } else { 10 });
+            thing.owner.root == *root && self.asks(thing) && start_of_day(latest) <= start_of_day(time)
+        };
+        !self.world.things.iter().any(|thing| is_of_it(thing) && self.state.objects.contains_key(&thing.place))
     }
 
     /// What must be told of a digest that is no more, and that no checkpoint remembers.
@@ -112,7 +123,9 @@ impl Judge<'_> {
         };
         let digest = self.world.digest(segment, nth);
         if self.counts(segment, nth) {
-            let expired = fate == Fate::Deleted && self.nothing_older(&log.owner.root, minute);
+            let is_old =
+                self.nothing_older(&log.owner.root, minute) || self.nothing_of_its_day(&log.owner.root, minute);
+            let expired = fate == Fate::Deleted && is_old;
             return match fate {
                 _ if fate.is_content_same() => Standing::Harmless,
                 Fate::Unreadable => Standing::Told,
