@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::support::chain::gzip;
-use crate::support::shared;
+use crate::support::unpacked;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use flate2::bufread::GzDecoder;
@@ -175,12 +175,8 @@ mod needs_shared {
     #[test]
     #[ignore = "needs ../shared"]
     fn real_archives_are_read_alike() {
-        let folder = shared("real");
         for (archive, records) in [("org-archive", 57_600), ("sans-504", 30_477)] {
-            let unpacked = tempfile::tempdir().unwrap();
-            let tar = folder.join(format!("{archive}.tar.gz"));
-            let status = std::process::Command::new("tar").arg("xzf").arg(tar).arg("-C").arg(unpacked.path()).status();
-            assert!(status.unwrap().success());
+            let unpacked = unpacked(archive);
             let objects = objects(&unpacked.path().join("bucket"));
             let different: Vec<String> = objects.iter().filter_map(|object| difference(object)).collect();
             assert_eq!(different, Vec::<String>::new(), "{archive}");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{shared, table};
+use crate::support::{table, unpacked};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampMillisecondType;
 use jiff::Timestamp;
@@ -216,12 +216,8 @@ mod needs_shared {
     #[test]
     #[ignore = "needs ../shared"]
     fn no_record_of_the_real_archives_loses_anything() {
-        let folder = shared("real");
         for (archive, records) in [("org-archive", 57_600), ("sans-504", 30_477)] {
-            let unpacked = tempfile::tempdir().unwrap();
-            let tar = folder.join(format!("{archive}.tar.gz"));
-            let status = std::process::Command::new("tar").arg("xzf").arg(tar).arg("-C").arg(unpacked.path()).status();
-            assert!(status.unwrap().success());
+            let unpacked = unpacked(archive);
             assert_eq!(check_folder(&unpacked.path().join("bucket")), records, "{archive}");
         }
     }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::support::s3::{Fault, Server};
-use crate::support::{Answer, ids, run, shared};
+use crate::support::{Answer, ids, run, unpacked};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -266,10 +266,7 @@ mod needs_shared {
     #[test]
     #[ignore = "needs ../shared"]
     fn the_duplicates_of_the_real_archive_are_counted() {
-        let folder = tempfile::tempdir().unwrap();
-        let tar = shared("real").join("sans-504.tar.gz");
-        let status = std::process::Command::new("tar").arg("xzf").arg(tar).arg("-C").arg(folder.path()).status();
-        assert!(status.unwrap().success());
+        let folder = unpacked("sans-504");
         let out = folder.path().join("table");
         let answer = scan(folder.path(), out.to_str().unwrap(), &["--dedupe", "exact"]);
         assert_eq!(answer.report["output"]["duplicates"], 6496, "{}", answer.stderr);

@@ -17,7 +17,7 @@ use super::keys::{KeyService, Keys};
 use super::plan::{Listed, LogPlace, PlacePlan};
 use crate::source::Source;
 use trailproof_proof::archive::ids::OrgId;
-use trailproof_proof::archive::inventory::Inventory;
+use trailproof_proof::archive::inventory::{Inventory, Root};
 use trailproof_proof::archive::key::{self, AccountRegion, DIGEST_FOLDER, LogKind, ObjectName};
 use trailproof_proof::archive::scope::Scope;
 use trailproof_proof::checkpoint::Head;
@@ -83,17 +83,17 @@ impl Known {
             scope.from.is_none() && scope.to.is_some_and(|to| chain.first.is_some_and(|first| first >= to))
         };
         let chains = || conclusion.chains.iter().filter(|chain| !chain.chain.backfill && !begins_after(chain));
+        let mut trails: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (chain, root) in chains().flat_map(|chain| chain.roots.iter().map(move |root| (chain, root))) {
+            trails.entry(root).or_default().insert(&chain.chain.trail);
+        }
+        let beside = trails_beside(plan, &trails);
         for (at, root) in (0..).zip(plan.roots.iter()) {
             if let Some(seen) = self.0.get_mut(&(root.prefix.clone(), plan.place.clone())) {
-                let mut here = chains().filter(|chain| chain.roots.contains(&root.prefix));
-                let is_asked = |chain: &ChainSummary| scope.includes_trail(&chain.chain.trail);
-                // An organization trail may deliver logs beside its organization's folder, where its digests lie.
-                let mut beside = trails_that_list(plan, at);
-                seen.others = here.clone().next().is_some() || trails_that_list(plan, at).next().is_some();
-                seen.told |= is_told
-                    || uncovered.contains(&at)
-                    || here.any(is_asked)
-                    || beside.any(|trail| scope.includes_trail(&trail));
+                let own = trails.get(root.prefix.as_str()).into_iter().flatten().copied();
+                let mut here = own.chain(beside.get(&at).into_iter().flatten().map(CompactString::as_str));
+                seen.others = here.clone().next().is_some();
+                seen.told |= is_told || uncovered.contains(&at) || here.any(|trail| scope.includes_trail(trail));
             }
         }
     }
@@ -140,16 +140,27 @@ impl Known {
     }
 }
 
-/// The trails whose verified regular digests list logs that lie under a root.
-fn trails_that_list(plan: &PlacePlan, root: u32) -> impl Iterator<Item = CompactString> {
-    let digests = plan.logs.iter().filter_map(move |log| match (&log.place, &log.listed) {
-        (LogPlace::Object(object), Listed::Yes { digest, .. }) if object.root == root => Some(digest),
-        _ => None,
-    });
-    digests.filter_map(|digest| match key::parse(digest).name {
-        ObjectName::Digest(_, name) if !name.backfill => Some(name.trail),
-        _ => None,
-    })
+/// The trails whose verified regular digests list logs under roots that hold none of their digests: an organization trail may
+/// deliver logs beside its organization's folder.
+fn trails_beside(plan: &PlacePlan, own: &BTreeMap<&str, BTreeSet<&str>>) -> BTreeMap<u32, BTreeSet<CompactString>> {
+    let has_own = |root: &Root| own.contains_key(root.prefix.as_str());
+    let mut beside: BTreeMap<u32, BTreeSet<CompactString>> = BTreeMap::new();
+    if plan.roots.iter().all(has_own) {
+        return beside;
+    }
+    for log in &plan.logs {
+        let (LogPlace::Object(object), Listed::Yes { digest, .. }) = (&log.place, &log.listed) else { continue };
+        if has_own(&plan.roots[object.root as usize]) {
+            continue;
+        }
+        match key::parse(digest).name {
+            ObjectName::Digest(_, name) if !name.backfill => {
+                beside.entry(object.root).or_default().insert(name.trail);
+            }
+            _ => {}
+        }
+    }
+    beside
 }
 
 fn account_folder(root: &str, place: &AccountRegion) -> String {

@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
-use jiff::tz::Offset;
 
 use super::duplicates::{DuplicateCounter, SeenRecords};
 use super::logs::{Integrity, LogContent, LogSink};
@@ -271,7 +270,7 @@ fn source_of<'a>(log: &LogContent<'a>, sha256: &'a str) -> Source<'a> {
 fn named_day(log: &PlannedLog) -> Option<Date> {
     let named = |key: &str| match key::parse(key).name {
         ObjectName::Log(_, name) => Some(name.day),
-        ObjectName::Digest(_, name) => Some(Offset::UTC.to_datetime(name.end).date()),
+        ObjectName::Digest(_, name) => Some(key::day_of(name.end)),
         _ => None,
     };
     let own = match &log.place {
@@ -296,7 +295,7 @@ fn day_behind(rest: &[u8]) -> Option<Date> {
     let text = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
     let text = &text[..text.len().min("2026-01-02T03:04:05.000000000+00:00".len() + 1)];
     let time = str::from_utf8(&text[..memchr::memchr(b'"', text)?]).ok()?;
-    time.parse().ok().map(|time| Offset::UTC.to_datetime(time).date())
+    time.parse().ok().map(key::day_of)
 }
 
 /// Days since 1970.

@@ -430,3 +430,19 @@ fn an_older_digest_behind_many_folders_without_any_makes_no_account_new() {
         format!("{folder} has no digest in its newest 64 folders, and its newest log is of 2026-01-05T04:00:00Z");
     assert_eq!(told(&built, &period), found(&["chain-ended"], &[&member]));
 }
+
+/// An organization trail that was made of a trail of one account goes on delivering into the account's own folder.
+#[test]
+fn logs_beside_an_organizations_folder_show_no_account_of_their_own() {
+    let chain = Chain::with(|_, draft| {
+        draft.logs.iter_mut().for_each(|(key, _)| *key = key.replacen("o-exampleorgid/", "", 1));
+    });
+    let mut built = Chain { root: "AWSLogs/o-exampleorgid/".into(), hours: 60, ..chain }.build();
+    assert_eq!(told(&built, &DAYS), found(&[], &[]));
+    // They stand for no chain that is gone: neither for their own nor for another trail's.
+    assert_eq!(told(&built, &[&DAYS[..], &["--trail", "other"]].concat()).0, 3);
+    built
+        .objects
+        .retain(|key, _| !(key.contains("Digest") && ["/01/04/", "/01/05/"].iter().any(|day| key.contains(day))));
+    assert_eq!(told(&built, &DAYS).0, 3);
+}

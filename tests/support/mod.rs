@@ -20,6 +20,14 @@ pub fn shared(part: &str) -> PathBuf {
     std::env::var_os("TRAILPROOF_SHARED").map_or(beside, PathBuf::from).join(part)
 }
 
+/// One of the real archives, unpacked; its objects lie below `bucket`.
+pub fn unpacked(archive: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tar = shared("real").join(format!("{archive}.tar.gz"));
+    assert!(Command::new("tar").arg("xzf").arg(tar).arg("-C").arg(folder.path()).status().unwrap().success());
+    folder
+}
+
 /// An archive in a directory of its own, with keys.
 pub struct Archive {
     folder: tempfile::TempDir,
