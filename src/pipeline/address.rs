@@ -25,7 +25,8 @@ pub(super) fn ask(offsets: &BTreeSet<Offset>, archive: &str, findings: &mut Find
         place(&first.found.key),
         offsets.len()
     );
-    let hints: Vec<String> = offsets.iter().take(NAMED).map(|offset| rightly_named(offset, archive)).collect();
+    let mut hints: Vec<String> = offsets.iter().take(NAMED).map(|offset| rightly_named(offset, archive)).collect();
+    hints.dedup();
     let more = if offsets.len() > NAMED { " (and so on)" } else { "" };
     let finding = Finding::new(FindingId::ArchiveAddress, archive, sentence);
     let finding = finding.compared(&first.recorded, &first.found);

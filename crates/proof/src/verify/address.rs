@@ -58,7 +58,15 @@ impl Addresses {
     /// The distances of all digests from where they say that they lie, if each place has one: then it is in question.
     pub fn in_question(&self) -> Option<&BTreeSet<Offset>> {
         let places: BTreeSet<&Recorded> = self.offsets.iter().map(|offset| &offset.found).collect();
-        let is_one_each = !places.is_empty() && places.len() == self.offsets.len();
+        // A directory mirrors buckets without naming them: from which one it was is no distance.
+        let distances: BTreeSet<(&Recorded, Option<&str>, &str)> = self
+            .offsets
+            .iter()
+            .map(|Offset { found, recorded }| {
+                (found, (!found.bucket.is_empty()).then_some(recorded.bucket.as_str()), recorded.key.as_str())
+            })
+            .collect();
+        let is_one_each = !places.is_empty() && places.len() == distances.len();
         (!self.settled && is_one_each).then_some(&self.offsets)
     }
 }
@@ -132,6 +140,9 @@ mod tests {
         let both = |a, b| in_question(vec![a, b]);
         assert_eq!(both(digest(("", "mirror/"), ("b", "")), digest(("", ""), ("b", ""))), None);
         assert_eq!(both(digest(("", "mirror/"), ("b", "")), digest(("", "mirror/"), ("b", "y/"))), None);
+        assert_eq!(both(digest(("a", ""), ("b", "")), digest(("a", ""), ("c", ""))), None);
+        let of_two_buckets = both(digest(("", "mirror/"), ("b", "")), digest(("", "mirror/"), ("c", "")));
+        assert_eq!(of_two_buckets.map(|offsets| offsets.len()), Some(2));
         let two = both(digest(("", "one/"), ("b", "")), digest(("", "two/"), ("c", "")));
         assert_eq!(two.map(|offsets| offsets.len()), Some(2));
     }
