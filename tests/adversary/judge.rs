@@ -7,10 +7,11 @@
 use jiff::Timestamp;
 
 use super::exemptions::Exemption;
-use super::model::{Kind, Owner, Place, Thing, World};
+use super::model::{Kind, Owner, Place, Thing, World, minutes};
 use super::moves::{Move, Offered, Trouble};
 use super::objects::Object;
 use super::options::{Options, Remembered};
+use super::planted::start_of_day;
 use super::spots::Spot;
 use super::state::State;
 use crate::support::chain::BUCKET;
@@ -124,18 +125,13 @@ impl<'a> Judge<'a> {
                 newest.is_some_and(|&newest| self.is_remembered(&world.things[newest]))
             }
             // What was there lies elsewhere now.
-            Move::Copied(false) => options.checkpoint != Remembered::None || options.local && self.is_of_two_buckets(),
+            Move::Copied(false) => options.checkpoint != Remembered::None,
             _ => false,
         };
         // A copy that is left of a log that expired says that something as old is left.
         let is_left = moves.iter().any(|step| matches!(step, Move::CopyLog(_))) && moves.contains(&Move::Expire);
         let is_foreign = options.checkpoint == Remembered::Foreign;
         is_foreign || is_left || moves.iter().any(takes_back) || !moves.iter().all(Move::is_honest)
-    }
-
-    /// Whether chains go on in another bucket: in a directory, which knows no buckets, both parts lie in one.
-    fn is_of_two_buckets(&self) -> bool {
-        self.world.things.iter().any(|thing| thing.place.0 != BUCKET)
     }
 
     fn changes_nothing(&self, moves: &[Move]) -> bool {
@@ -213,15 +209,30 @@ impl<'a> Judge<'a> {
         made.is_some_and(|made| self.options.is_head(self.world, digest, made))
     }
 
-    /// Whether nothing that CloudTrail delivered up to a time is left under a root of the archive's bucket, as far as was
+    /// Whether nothing that was surely delivered up to a time is left under a root of the archive's bucket, as far as was
     /// asked for.
     pub fn nothing_older(&self, root: &str, time: Timestamp) -> bool {
-        let is_older = |thing: &Thing| {
+        !self.is_any_left(root, |delivered| delivered <= time)
+    }
+
+    /// Whether something is left under a root of the archive's bucket that was surely delivered by such a time. What may have
+    /// come after midnight is taken for that; of a backfill digest nothing is known.
+    pub fn is_any_left(&self, root: &str, is_such: impl Fn(Timestamp) -> bool) -> bool {
+        let is_left = |thing: &Thing| {
             let asked = self.options.asks_owner(&thing.owner) && self.options.asks_place(&thing.place);
             let is_here = self.options.local || thing.place.0 == BUCKET;
-            asked && is_here && thing.owner.root == root && thing.time() <= time
+            asked && is_here && thing.owner.root == root && self.state.objects.contains_key(&thing.place)
         };
-        !self.world.things.iter().any(|thing| is_older(thing) && self.state.objects.contains_key(&thing.place))
+        let delivered = |thing: &Thing| {
+            let slack = match thing.kind {
+                Kind::Log { .. } => 10,
+                Kind::Digest { segment, .. } if self.world.segments[segment].backfill => return None,
+                Kind::Digest { .. } => 2 * 60,
+            };
+            let midnight = start_of_day(thing.time() + minutes(slack));
+            Some(thing.time().max(midnight))
+        };
+        self.world.things.iter().filter(|thing| is_left(thing)).filter_map(delivered).any(is_such)
     }
 
     /// Which digests of a segment still prove something, newest last: by their own signature, by that which a proven

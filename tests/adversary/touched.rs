@@ -37,7 +37,8 @@ impl Judge<'_> {
         let remembered = self.is_remembered(digest) && self.options.asks_remembered(self.world, digest);
         if remembered && matches!(fate, Fate::Changed | Fate::Deleted) {
             // What lies above a narrower address may be as old.
-            let expired = fate == Fate::Deleted && (self.may_have_expired(digest) || !self.options.prefix.is_empty());
+            let is_part = !digest.owner.root.starts_with(self.options.prefix.as_str());
+            let expired = fate == Fate::Deleted && (is_part || self.may_have_expired(digest));
             return if expired || !self.sees_all() { Standing::Told } else { Standing::Altered };
         }
         if !self.asks(digest) {
@@ -71,17 +72,12 @@ impl Judge<'_> {
     fn may_day_be_expiring(&self, root: &str, time: Timestamp) -> bool {
         let midnight = start_of_day(time);
         self.options.now(self.world) >= midnight + minutes(2 * 24 * 60)
-            && self.nothing_older(root, midnight - minutes(2 * 60 + 1))
+            && self.nothing_older(root, midnight - minutes(1))
     }
 
-    /// Whether nothing is left that was asked for and surely delivered up to the end of a day: a digest may arrive two hours
-    /// after its end, and a log ten minutes after the time in its name.
+    /// Whether nothing is left that was surely delivered up to the end of a day.
     fn nothing_of_its_day(&self, root: &str, time: Timestamp) -> bool {
-        let is_of_it = |thing: &Thing| {
-            let latest = thing.time() + minutes(if thing.nth().is_some() { 2 * 60 } else { 10 });
-            thing.owner.root == *root && self.asks(thing) && start_of_day(latest) <= start_of_day(time)
-        };
-        !self.world.things.iter().any(|thing| is_of_it(thing) && self.state.objects.contains_key(&thing.place))
+        !self.is_any_left(root, |delivered| start_of_day(delivered) <= start_of_day(time))
     }
 
     /// What must be told of a digest that is no more, and that no checkpoint remembers.
