@@ -1,7 +1,7 @@
 //! `--max-memory` is a promise: whatever lies in the bucket, the program's peak stays within it and 128 MiB more.
 //!
 //! Each row of the table is an archive that is made on the fly, small where it is stored and large where it is read, and a
-//! run of the real command over it. `cargo test --test memory -- --nocapture` prints the table.
+//! run of the real command over it. `cargo test --test all memory:: -- --nocapture` prints the table.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 //! `testdata/` is what `trailproof synth` makes: each archive is made again and compared byte for byte.
 //!
-//! After a deliberate change of `synth`, `TRAILPROOF_BLESS=1 cargo test --test testdata` writes them anew.
+//! After a deliberate change of `synth`, `TRAILPROOF_BLESS=1 cargo test --test all testdata::` writes them anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
